@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from busgen import io
-from busgen.real.cleaning import write_cohort
+from busgen.real.prepare import write_cohort
 from flows import main
 from flows.paths import COHORT, find_tables
 

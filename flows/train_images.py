@@ -22,7 +22,7 @@ from flows.paths import COHORT, MODELS, WORK, find_tables
 def images(training: Training) -> None:
     """Train all parts, with samples a second and the remaining time on screen; publish a card."""
     with progress("sentences and images", sum(training.images_seen.values())) as tick:
-        folder = stage.train(training, lambda _: tick)
+        folder = stage.train(training, tick)
     card = (folder / "README.md").read_text(encoding="utf-8")
     create_markdown_artifact(key="images", markdown=card)
 

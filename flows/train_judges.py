@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from busgen.folders import remove_work
 from busgen.judges.training import stage
-from busgen.judges.training.evidence import publish
+from busgen.judges.training.library import publish
 from busgen.judges.training.stage import TRAINED, Job, prepare, train, work_folder
 from busgen.params.base import load_section
 from busgen.params.train_judges import TrainJudgesParams

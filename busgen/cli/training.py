@@ -50,13 +50,13 @@ def train(request: Options, params: Params) -> None:
 
 
 def _masks(request: Options, params: Params) -> None:
-    from busgen.masks.semantic_curvature.training import library
+    from busgen.masks.semantic_curvature.training import stage
 
     if request.preset is not None:
         raise UserError("masks must be trained without a preset", request.preset, "leave it out")
-    plan = library.plan(request.folder, request.out, params.train_masks)
+    plan = stage.plan(request.folder, request.out, params.train_masks)
     with progress("outlines", plan.schedule.images_seen) as tick:
-        library.train(plan, tick)
+        stage.train(plan, tick)
 
 
 def _judges(request: Options, params: Params) -> None:
@@ -69,16 +69,16 @@ def _judges(request: Options, params: Params) -> None:
 
 
 def _images(request: Options, params: Params) -> None:
-    from busgen.images.diffusion.training import adapter, library
+    from busgen.images.diffusion.training import adapter, plan, stage
     from busgen.metrics.adapter_scores import score
 
-    chosen = with_preset(params.train_images, library.PRESETS, request.preset)
+    chosen = with_preset(params.train_images, plan.PRESETS, request.preset)
     if request.start is not None:
         chosen = chosen.model_copy(update={"start": request.start})
     if request.adapt is None:
-        plan = library.plan(request.folder, request.out, chosen)
-        with progress("sentences and images", sum(plan.images_seen.values())) as tick:
-            library.train(plan, tick)
+        training = plan.plan(request.folder, request.out, chosen)
+        with progress("sentences and images", sum(training.images_seen.values())) as tick:
+            stage.train(training, tick)
         return
     rank = chosen.adapter.rank if request.rank is None else request.rank
     adaptation = adapter.plan(request.folder, request.out, request.adapt, chosen, rank)

@@ -19,7 +19,7 @@ from busgen import training_loop
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model, Spec
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import dumps, read_json, write_text
 from busgen.judges import judges
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec

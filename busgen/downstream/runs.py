@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 
 from busgen import folders, seeds, training_loop
 from busgen.code import hash_code
-from busgen.compute.devices import resolve_device
-from busgen.compute.threads import compute_alone
+from busgen.compute.devices import compute_alone, resolve_device
 from busgen.downstream import arms
 from busgen.downstream.data import pools
 from busgen.downstream.data.real_images import load_examples

@@ -15,8 +15,7 @@ from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.evaluation import score_sets
 from busgen.evaluation.score_sets import OnProgress, Options, Side, check, subsample
-from busgen.image_sets.canonical import CANONICAL, HELD_OUT
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import CANONICAL, HELD_OUT, open_set
 from busgen.image_sets.source import Source
 from busgen.metrics import distribution, memorization
 from busgen.metrics.privacy import LOW_IS_BAD, score_privacy

@@ -21,8 +21,7 @@ from busgen.arrays import Floats, Names
 from busgen.errors import DataError, UserError
 from busgen.evaluation.score_sets import Options, embed, subsample
 from busgen.extras import has_extra
-from busgen.image_sets.canonical import HELD_OUT, open_tables
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import HELD_OUT, open_set, open_tables
 from busgen.io import ASSETS, dumps, read_json, replace_file, write_text
 from busgen.metrics.distribution import kid
 from busgen.metrics.space_scores import SpaceScores, join_scores, score_space

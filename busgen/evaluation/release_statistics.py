@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from busgen.arrays import Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.imaging.statistics import contrast_name, measure_image
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
 from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.similarity import registration, search
-from busgen.similarity.dhash import nearest
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
+from busgen.similarity.search import nearest
 from busgen.stats.patients import number_groups
 from busgen.stats.proportions import wilson_interval
 

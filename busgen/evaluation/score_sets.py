@@ -17,17 +17,15 @@ import numpy as np
 
 from busgen.arrays import Floats, Names
 from busgen.compute.cores import on_all_cores
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
-from busgen.image_sets.canonical import CANONICAL, HELD_OUT
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import CANONICAL, HELD_OUT, open_set
 from busgen.image_sets.parquet import ImageColumns
 from busgen.image_sets.source import Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
-from busgen.metrics.space_scores import SEED, score_space
+from busgen.metrics.space_scores import ALL, SEED, score_space, skipped_strata, strata
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.strata import ALL, skipped_strata, strata
 from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
 from busgen.stats.bootstrap import DRAWS, Sample

@@ -34,8 +34,8 @@ from busgen.priors.families import select_terms
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.similarity.dhash import hash_image
 from busgen.similarity.known_images import KnownImages, load_known
+from busgen.similarity.search import hash_image
 
 CHUNK = 32  # images in memory at once, or those of one family
 ROW_GROUP = 100

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from busgen.params.gates import Gate
-from busgen.similarity import dhash
+from busgen.similarity import search
 
 DUPLICATE = "duplicate_distance"
 FAMILY = "family"  # the reason of a member that passed where another did not
@@ -49,14 +49,14 @@ def judge(shard: pa.Table, gate: Gate, known: dict[str, int]) -> Verdicts:
     passed = shard["accepted"].to_numpy(zero_copy_only=False)
     ids, names = shard["sample_id"].to_pylist(), shard["family_id"].to_pylist()
     earlier = list(known)
-    distance, where = dhash.nearest(hashes, np.array(list(known.values()), np.int64))
+    distance, where = search.nearest(hashes, np.array(list(known.values()), np.int64))
     nearest: list[str | None] = [earlier[w] if w >= 0 else None for w in where]
     accepted = np.zeros(len(ids), bool)
     families = []
     starts = [row for row in range(len(ids)) if row == 0 or names[row] != names[row - 1]]
     for start, end in pairwise([*starts, len(ids)]):
         here = np.flatnonzero(accepted[:start])
-        near, at = dhash.nearest(hashes[start:end], hashes[here])
+        near, at = search.nearest(hashes[start:end], hashes[here])
         for row in np.flatnonzero(near < distance[start:end]):
             distance[start + row], nearest[start + row] = near[row], ids[here[at[row]]]
         repeats = _repeats(distance[start:end], gate)

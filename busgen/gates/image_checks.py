@@ -13,9 +13,8 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.imaging.overlays import strokes
-from busgen.imaging.overlays.strokes import log_odds
-from busgen.imaging.resize import resize
+from busgen.imaging.overlays import find
+from busgen.imaging.square import resize
 from busgen.io import ASSETS
 
 GATES = ASSETS / "gates"
@@ -76,7 +75,7 @@ def score_image(image: Pixels) -> Scores:
     seen = resize(image, SIDE)
     statistics, look = measure(seen), load_shipped()
     return {
-        "overlay": float(np.count_nonzero(log_odds(seen, strokes.load_shipped()) > STROKE)),
+        "overlay": float(np.count_nonzero(find.log_odds(seen, find.load_shipped()) > STROKE)),
         "anomaly": round(look.anomaly(statistics), DIGITS),
         "orientation_check": round(look.orientation_check(statistics), DIGITS),
     }

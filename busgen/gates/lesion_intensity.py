@@ -15,25 +15,13 @@ import numpy as np
 
 from busgen.arrays import Floats, Pixels
 from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST, Scores
-from busgen.imaging.resize import resize
-from busgen.imaging.surroundings import (
-    FAT_QUANTILE,
-    FEWEST,
-    FLAT,
-    GAP_PX,
-    LEAST_PX,
-    NOISE,
-    RIM_PX,
-    RING_PX,
-    band_behind,
-    dilate,
-    erode,
-    posterior_band,
-)
+from busgen.imaging import surroundings
+from busgen.imaging.square import resize
+from busgen.imaging.surroundings import FAT_QUANTILE, FEWEST, GAP_PX, NOISE, band_behind, dilate
 from busgen.io import read_json
 
 LESIONS = "lesions.json"
-FAR_PX = GAP_PX + RING_PX  # from the outline to the end of what is beside
+FAR_PX = GAP_PX + surroundings.RING_PX  # from the outline to the end of what is beside
 REGIONS = ("inside", "front", "behind", "beside")
 LEVELS = tuple(f"{region}_{kind}" for region in REGIONS for kind in ("level", "spread"))
 NUMBERS = (*LEVELS, "to_fat", "band")
@@ -138,28 +126,29 @@ def measure(image: Pixels, mask: Pixels) -> Floats:
     fat (log), the band behind than what is beside it (`posterior_band`). `image`, `mask` (S, S)
     uint8, a mask {0, 1} that is not empty.
     """
-    seen, own = resize(image, SIDE), _resize(mask)
+    seen = resize(image, SIDE)
+    own = np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)
     mean, sd = _measure(seen, seen)  # of what is not black: no border
     left, _, width, _ = cv2.boundingRect(own)
     cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there
     part, regions = seen[:, cols], _regions(own[:, cols])
     regions[-1][part == 0] = 0  # black is a border: nothing is there
     record = [_measure(part, region) for region in regions]
-    levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in record]
+    levels = [((m - mean) / max(sd, surroundings.FLAT), log((s + 1) / (sd + 1))) for m, s in record]
     around = part[regions[-1] > 0]
     fat = float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
     to_fat = log((record[0][0] + NOISE) / (fat + NOISE))
-    return np.array([*np.ravel(levels), to_fat, posterior_band(seen, own)], np.float64)
+    return np.array([*np.ravel(levels), to_fat, surroundings.posterior_band(seen, own)], np.float64)
 
 
 def _regions(mask: Pixels) -> tuple[Pixels, ...]:
     """Return `REGIONS` of a mask (H, W) {0, 1}; beside is a ring, cut off above and below."""
     _, top, _, height = cv2.boundingRect(mask)
-    depth = max(height, LEAST_PX)
-    front, behind = band_behind(mask[::-1], depth)[::-1], band_behind(mask, depth)
+    inside = surroundings.erode(mask, surroundings.RIM_PX)
+    front, behind = band_behind(mask[::-1])[::-1], band_behind(mask)
     rows, reference = slice(top, top + height), np.zeros_like(mask)
     reference[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
-    return *(x.astype(np.uint8) for x in (erode(mask, RIM_PX), front, behind)), reference
+    return *(x.astype(np.uint8) for x in (inside, front, behind)), reference
 
 
 def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
@@ -168,9 +157,3 @@ def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
         return nan, nan
     mean, sd = cv2.meanStdDev(image, mask=region)
     return float(mean[0, 0]), float(sd[0, 0])
-
-
-def _resize(mask: Pixels) -> Pixels:
-    if mask.shape == (SIDE, SIDE):
-        return mask
-    return np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)

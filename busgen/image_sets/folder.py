@@ -32,10 +32,9 @@ def open_set(path: Path) -> Source:
 
     Raises `UserError` if no image is there, or its table names none of them.
     """
-    found = (
-        p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file()
-    )
-    visible = [p for p in found if not any(map(is_litter, p.parts))]
+    found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
+    inside = (p.relative_to(path) for p in found)
+    visible = [p for p in inside if not any(map(is_litter, p.parts))]
     files = sorted(visible, key=lambda p: natural_key(p.as_posix()))
     images, masks = _pair(files)
     if not images:

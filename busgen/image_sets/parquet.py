@@ -24,13 +24,7 @@ FAMILY = "family_id"  # what busgen's own releases keep together
 METADATA_TABLE = "metadata.parquet"  # of a folder of images: holds none itself
 ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
 
-
-@dataclass(frozen=True)
-class _File:
-    """A file of a set and the split that its name tells, if any."""
-
-    path: Path
-    split: str | None = None
+_File = tuple[Path, str | None]  # a file of a set and the split that its name tells, if any
 
 
 @dataclass(frozen=True)
@@ -44,20 +38,20 @@ class ImageColumns:
 def find_files(path: Path) -> list[_File]:
     """Return the Parquet files of a path: of a folder those in `data/`, where there are any."""
     if path.is_file():
-        return [_File(path, _split(path))]
+        return [(path, _split(path))]
     files = sorted(f for f in path.rglob("*.parquet") if f.name != METADATA_TABLE)
     within = [file for file in files if file.is_relative_to(path / "data")]
-    return [_File(file, _split(file)) for file in within or files]
+    return [(file, _split(file)) for file in within or files]
 
 
 def find_arrow(path: Path) -> list[_File]:
     """Return the Arrow files of a dataset, or of a dictionary of them, that was saved to disk."""
     if (path / ARROW_SPLITS).is_file():
         names = read_json(path / ARROW_SPLITS)["splits"]
-        return [_File(p.path, SPLITS.get(n, n)) for n in names for p in find_arrow(path / n)]
+        return [(p, SPLITS.get(n, n)) for n in names for p, _ in find_arrow(path / n)]
     if not (path / ARROW_STATE).is_file():
         return []
-    return [_File(path / file["filename"]) for file in read_json(path / ARROW_STATE)["_data_files"]]
+    return [(path / one["filename"], None) for one in read_json(path / ARROW_STATE)["_data_files"]]
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -74,23 +68,23 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
 
     Raises `DataError` if a file is damaged; `UserError` if there is no column of images.
     """
-    schema = _schema(parts[0].path)
+    schema = _schema(parts[0][0])
     image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
     if image is None:
         rule = f"{path} must have a column of images (bytes, or bytes and path), {IMAGES[0]}"
         raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
     plain = [f.name for f in schema if _to_text(f.type)]
-    labels = _labels(parts[0].path, schema)
+    labels = _labels(parts[0][0], schema)
     rows = []
-    for part in parts:
-        record = {} if "split" in plain or part.split is None else {"split": part.split}
-        for batch in _batches(part.path, plain):
+    for file, split in parts:
+        record = {} if "split" in plain or split is None else {"split": split}
+        for batch in _batches(file, plain):
             rows += [record | _name_labels(row, labels) for row in batch.to_pylist()]
     columns = [image] if mask is None else [image, mask]
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
         wanted, start = set(chosen), 0
-        for batch in (batch for part in parts for batch in _batches(part.path, columns)):
+        for batch in (batch for file, _ in parts for batch in _batches(file, columns)):
             files = []
             for number in sorted(wanted & {*range(start, start + batch.num_rows)}):
                 row = batch.slice(number - start, 1).to_pylist()[0]

@@ -18,8 +18,7 @@ from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import decode_image, to_grey
 from busgen.imaging.overlays.find import find_overlays, remove_overlays
-from busgen.imaging.resize import resize
-from busgen.imaging.square import square_crop
+from busgen.imaging.square import resize, square_crop
 
 AT_ONCE = 32  # images in memory
 SPLITS = {

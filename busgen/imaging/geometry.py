@@ -141,12 +141,17 @@ def _outline_measures(outline: NDArray[np.int32]) -> tuple[float, float, tuple[f
 
 def _harmonics(outline: NDArray[np.int32]) -> NDArray[np.complex128]:
     """Return Fourier coefficients of the outline at equal arc length, without its staircase."""
-    z = outline[:, 0] + 1j * outline[:, 1]
-    closed = np.append(z, z[0])
+    even, length = resample(outline[:, 0] + 1j * outline[:, 1], POINTS)
+    smoothing = np.exp(-0.5 * (2 * np.pi * _CYCLES * SMOOTH_PX / length) ** 2)
+    return np.asarray(np.fft.fft(even[:-1]) / POINTS * smoothing)
+
+
+def resample(outline: NDArray[np.complex128], count: int) -> tuple[NDArray[np.complex128], float]:
+    """Return `count` + 1 points at equal arc lengths, the last one the first, and the length."""
+    closed = np.append(outline, outline[0])
     along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(closed)))])
-    even = np.interp(np.arange(POINTS) * (along[-1] / POINTS), along, closed)
-    smoothing = np.exp(-0.5 * (2 * np.pi * _CYCLES * SMOOTH_PX / along[-1]) ** 2)
-    return np.asarray(np.fft.fft(even) / POINTS * smoothing)
+    length = float(along[-1])
+    return np.interp(np.arange(count + 1) * (length / count), along, closed), length
 
 
 def signed_distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Square crops of published images: a window is cut, never stretched.
+"""Square crops of published images, and squares of another side: cut, never stretched.
 
 In: published image and mask. Out: square image and mask, their scale, and how much was padded.
 The window keeps as much of the ultrasound field as a square can, holds the lesion with its
@@ -13,7 +13,6 @@ import numpy as np
 from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
 from busgen.imaging.decode import Box, bounding_box
-from busgen.imaging.resize import resize
 
 BLACK = 4  # at most this grey level is outside the field
 THIN = np.ones((5, 5), np.uint8)  # what is thinner than this is no part of the field
@@ -21,6 +20,17 @@ SMALL = 0.02  # nor what is connected and smaller than this share of the image
 BORDER = 0.05  # a smaller black border is an edge, no border
 FLAT = 0.995  # share of one grey level from which black is a border, not faded echoes
 SECTOR_GAP = 0.04  # a sector leaves more than this share of its width empty at either side
+
+
+def resize(image: Pixels, size_px: int) -> Pixels:
+    """Return an image with `size_px` a side; shrinking averages over areas, enlarging is bilinear.
+
+    One of that size already is returned itself.
+    """
+    if image.shape == (size_px, size_px):
+        return image
+    method = cv2.INTER_AREA if min(image.shape) >= size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -120,13 +130,13 @@ def square_crop(
     middle = lesion.col + (lesion.width - side) // 2
     wish = middle if side < frame.width else frame.col + (frame.width - side) // 2
     col = _start((frame.col, frame.width), (lesion.col, lesion.width), side, around, wish)
-    cut = _crop((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
+    cut = crop((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side, side)
     tall, wide = (
         max(0, min(start + side, length) - max(start, 0))
         for start, length in ((row, height), (col, width))
     )
     return Square(
-        resize(_crop(image, row, col, side), size_px),
+        resize(crop(image, row, col, side, side), size_px),
         (resize(cut, size_px) > 127).astype(np.uint8),
         side / size_px,
         1.0 - tall * wide / side**2,
@@ -147,11 +157,10 @@ def _start(
     return max(end - side, min(start, lesion[0]))
 
 
-def _crop(pixels: Pixels, row: int, col: int, side: int) -> Pixels:
-    """Return the (side, side) window, black where it leaves the image."""
-    height, width = pixels.shape
-    out = np.zeros((side, side), np.uint8)
+def crop(pixels: Pixels, row: int, col: int, height: int, width: int) -> Pixels:
+    """Return the (height, width) window, black where it leaves the image."""
+    out = np.zeros((height, width), np.uint8)
     top, left = max(row, 0), max(col, 0)
-    part = pixels[top : min(row + side, height), left : min(col + side, width)]
+    part = pixels[top : max(row + height, 0), left : max(col + width, 0)]
     out[top - row : top - row + part.shape[0], left - col : left - col + part.shape[1]] = part
     return out

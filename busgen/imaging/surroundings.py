@@ -67,7 +67,7 @@ def posterior_band(image: Pixels, mask: Pixels, field: Bools | None = None) -> f
     if width == 0:
         return nan
     shown = (find_field(image) if field is None else field) & ~dilate(mask, RIM_PX)
-    band = band_behind(mask, max(height, LEAST_PX)) & shown
+    band = band_behind(mask) & shown
     wide, end = max(round(STRIP * width), LEAST_PX), left + width + RIM_PX
     strips = np.zeros(mask.shape, bool)  # columns beside the lesion's box
     strips[:, max(left - RIM_PX - wide, 0) : max(left - RIM_PX, 0)] = True
@@ -129,9 +129,13 @@ def rim_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     return float(image[rim].mean() - around.mean()) / max(float(around.std()), FLAT)
 
 
-def band_behind(mask: Pixels, depth: int) -> Bools:
-    """Return the `depth` rows below the lower outline in the lesion's central columns."""
+def band_behind(mask: Pixels) -> Bools:
+    """Return the band (H, W) below the lower outline in the lesion's central columns.
+
+    It is as deep as the lesion is high, `LEAST_PX` at the least.
+    """
     rows, cols = mask.shape
+    depth = max(cv2.boundingRect(mask)[3], LEAST_PX)
     columns = np.flatnonzero(mask.any(axis=0))
     aside = round((1 - CENTRAL) / 2 * (columns[-1] + 1 - columns[0]))
     central = np.zeros(cols, bool)

@@ -16,13 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.compute.devices import resolve_device
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import resolve_device, torch_threads
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import bounding_box
-from busgen.imaging.resize import resize
+from busgen.imaging import square
+from busgen.imaging.decode import Box, bounding_box
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
-from busgen.judges import nets, views
+from busgen.judges import nets
 from busgen.learning.checkpoints import halve, select_prefix
 
 SHIPPED = ASSETS / "judges"
@@ -31,6 +30,32 @@ NAMES = ("segmenter", "classifier")
 FILES = tuple(f"{name}.safetensors" for name in NAMES)
 CHUNK = 16  # images at a time: the fastest on two cores, and little memory
 THREADS = 1  # threads that share a sum wait for each other: batches side by side cost a third
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of an image in pixels, which may leave it: first row and column, sides."""
+
+    row: float
+    col: float
+    height: float
+    width: float
+
+    def crop(self, pixels: Pixels, size_px: int) -> Pixels:
+        """Return the window of an image (H, W) uint8 as (size_px, size_px), black outside of it.
+
+        Shrinking averages over pixel areas, enlarging is bilinear.
+        """
+        height, width = max(round(self.height), 1), max(round(self.width), 1)
+        part = square.crop(pixels, round(self.row), round(self.col), height, width)
+        return square.resize(part, size_px)
+
+
+def window_around(box: Box, context: float) -> Window:
+    """Return the square window centred on `box`, `context` times its longer side."""
+    side = max(context * max(box.height, box.width), 8.0)
+    row, col = box.row + box.height / 2, box.col + box.width / 2
+    return Window(row - side / 2, col - side / 2, side, side)
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,9 @@ class Judges:
         side, size = self.segmenter.size_px, images.shape[1:]
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK]
-            inputs = to_input(np.stack([resize(one, side) for one in part])[:, None], self.device)
+            inputs = to_input(
+                np.stack([square.resize(one, side) for one in part])[:, None], self.device
+            )
             with torch_threads(THREADS), torch.inference_mode():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
                 logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
@@ -144,8 +171,8 @@ def crop(image: Pixels, mask: Pixels, spec: ClassifierSpec) -> Pixels | None:
     box = bounding_box(mask)
     if box is None:
         return None
-    window, pair = views.window_around(box, spec.context), (image, mask * np.uint8(255))
-    return np.stack([views.crop(pixels, window, spec.size_px) for pixels in pair])
+    window, pair = window_around(box, spec.context), (image, mask * np.uint8(255))
+    return np.stack([window.crop(pixels, spec.size_px) for pixels in pair])
 
 
 def to_input(views_: Pixels, device: str) -> Tensor:

@@ -1,7 +1,7 @@
 """Mask engines by name.
 
 In: a name, a size in pixels, for a learned engine its weights. Out: what turns findings into
-masks. A new engine is one more entry of `ENGINES`.
+masks. A new engine is one more name in `ENGINES`.
 """
 
 from pathlib import Path
@@ -12,24 +12,7 @@ from busgen.io import sha256_bytes
 from busgen.masks import curvature, raster
 from busgen.masks.raster import MaskEngine
 
-
-def _curvature(size_px: int, _model: Path | None) -> MaskEngine:
-    """Return the engine that draws outlines by what the lexicon's terms mean."""
-    key = f"{hash_code(curvature.__name__, raster.__name__)}curvature/{size_px}"
-    return MaskEngine("curvature", sha256_bytes(key.encode()), size_px, curvature.draw_outlines)
-
-
-def _semantic_curvature(size_px: int, model: Path | None) -> MaskEngine:
-    """Return the engine that draws outlines as real ones are."""
-    from busgen.masks.semantic_curvature import engine  # brings torch
-
-    name = "semantic_curvature"
-    weights, outlines = engine.load_model(model, size_px)
-    key = f"{hash_code(engine.__name__, raster.__name__)}{name}/{weights}/{size_px}"
-    return MaskEngine(name, sha256_bytes(key.encode()), size_px, outlines)
-
-
-ENGINES = {"curvature": _curvature, "semantic_curvature": _semantic_curvature}
+ENGINES = ("curvature", "semantic_curvature")  # by the lexicon's terms; as real outlines are
 
 
 def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -> MaskEngine:
@@ -43,4 +26,11 @@ def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -
         raise UserError(rule, repr(name), f"choose from {', '.join(ENGINES)}")
     if size_px < 16:
         raise UserError("size_px must be at least 16", size_px, "give the side of the masks")
-    return ENGINES[name](size_px, model)
+    if name == "curvature":
+        key = f"{hash_code(curvature.__name__, raster.__name__)}{name}/{size_px}"
+        return MaskEngine(name, sha256_bytes(key.encode()), size_px, curvature.draw_outlines)
+    from busgen.masks.semantic_curvature import engine  # brings torch
+
+    weights, outlines = engine.load_model(model, size_px)
+    key = f"{hash_code(engine.__name__, raster.__name__)}{name}/{weights}/{size_px}"
+    return MaskEngine(name, sha256_bytes(key.encode()), size_px, outlines)

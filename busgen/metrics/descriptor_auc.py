@@ -53,9 +53,8 @@ def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
         return None
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     model = LogisticRegression(max_iter=1000)
-    score = cross_val_predict(
-        model, _measure(lesions), malignant, cv=folds, method="predict_proba"
-    )[:, 1]
+    terms, method = _measure(lesions), "predict_proba"
+    score = cross_val_predict(model, terms, malignant, cv=folds, method=method)[:, 1]
     groups = np.array(lesions[by].to_pylist())
     ends = interval(auc_score(malignant, score), groups, rng(0, "descriptor_auc"), RESAMPLES)
     return {"value": auc(malignant, score), "n": int(score.size), "interval": ends}

@@ -19,7 +19,7 @@ from busgen.image_sets.source import Source, read_squares
 from busgen.imaging.overlays import find
 from busgen.metrics import two_sample as testing
 from busgen.metrics.spaces.registry import HASH_CHARS
-from busgen.metrics.spaces.us64.degradations import respeckle
+from busgen.metrics.spaces.us64.training import respeckle
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.real.crops import Crops
 from busgen.seeds import Rng, rng

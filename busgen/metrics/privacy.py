@@ -102,7 +102,9 @@ def score_privacy(
         (held_out, to_others),
     ):
         seen, groups = between(sample.points, training.points), number_groups(sample.groups)
-        views.append(_View(seen, unseen, _decide(seen, reach, threshold), groups))
+        least = seen.min(axis=1)
+        decided = np.stack([least < reach[seen.argmin(axis=1)], least < (threshold or 0.0)])
+        views.append(_View(seen, unseen, decided.astype(np.float64), groups))
     real = number_groups(training.groups), number_groups(held_out.groups)
     scores = _scores(views, *real, rng, draws)
     few: dict[str, str] = {}
@@ -142,10 +144,3 @@ def _interval(name: str, values: Floats, boot: Floats, n: int) -> tuple[float, t
         return value, (max(low, 0.0), high)
     least, most = wilson_interval(value * n, n)
     return value, (max(0.0, min(low, least)), min(1.0, max(high, most)))
-
-
-def _decide(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
-    """Return (2, N) whether images are inauthentic, and nearer than the threshold."""
-    nearest = seen.argmin(axis=1)
-    least = seen[np.arange(len(seen)), nearest]
-    return np.stack([least < reach[nearest], least < (threshold or 0.0)]).astype(np.float64)

@@ -1,22 +1,33 @@
-"""All scores of two samples in one feature space, named after it.
+"""All scores of two samples in one feature space, named after it; strata of two sets.
 
 In: a `FeatureSpace`, coordinates of images of both sets. Out: records {value, n, interval, floor,
-floor_limit, bad, space, version}, reasons of what cannot be scored, notes.
+floor_limit, bad, space, version}, reasons of what cannot be scored, notes. Strata tell which images
+of both sets are scored together, and which values are left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from busgen.errors import UserError
+from busgen.image_sets.source import Source
 from busgen.metrics.distribution import MOST, frechet, kid, mmd
 from busgen.metrics.prdc import NAMES as SHARES, overlap, vendi
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample, Score, equal_size
 from busgen.stats.ks import MIN_N
+from busgen.stats.patients import Rows
+
+ALL = "all"
+AGAINST = "scanner"  # made images name devices of their own: all stand against each real one
+LEAST = 2 * MIN_N  # real images, which floors halve
+SHOWN = 5  # values of a column that a reason names
+
+Stratum = tuple[str, tuple[Rows, Rows]]
+
 
 SEED = 0  # of what is drawn: the same images give the same numbers
 WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each
@@ -26,6 +37,63 @@ LOW_IS_BAD = (*SHARES, "vendi")
 
 Pair = tuple[Sample, Sample]
 Scores = dict[str, Score]
+
+
+def strata(a: Source, b: Source, by: Sequence[str]) -> Iterator[Stratum]:
+    """Yield the names of strata and the images of both sets in each; all of them first.
+
+    A stratum is a value that both sets have in a column. Where the sets have no scanner in common,
+    all images of `a` stand against those of each scanner of `b` with `LEAST` or more.
+    """
+    everything = np.arange(len(a))
+    yield ALL, (everything, np.arange(len(b)))
+    for column in by:
+        own, other = a.values(column), b.values(column)
+        both = sorted(_known(a, column) & _known(b, column))
+        for value in both:
+            rows = np.flatnonzero(own == value), np.flatnonzero(other == value)
+            yield f"{column}={value}", rows
+        if column == AGAINST and not both:
+            for value, those in _of_each(b, column):
+                if those.size >= LEAST:
+                    yield f"against {column}={value}", (everything, those)
+
+
+def skipped_strata(a: Source, b: Source, by: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return {stratum or column: {`ALL`: why it is not scored}}, of values that no stratum has."""
+    record: dict[str, dict[str, str]] = {}
+    for column in by:
+        own, other = _known(a, column), _known(b, column)
+        if not own & other:
+            words = f"no value in both: a has {_join_words(own)}; b has {_join_words(other)}"
+            record[column] = {ALL: words}
+        elif own ^ other:
+            words = f"not in both: a alone has {_join_words(own - other)}"
+            record[column] = {ALL: f"{words}; b alone has {_join_words(other - own)}"}
+        if column == AGAINST and not own & other:
+            record |= {
+                f"against {column}={value}": {ALL: f"{rows.size} images of b: below {LEAST}"}
+                for value, rows in _of_each(b, column)
+                if rows.size < LEAST
+            }
+    return record
+
+
+def _known(source: Source, column: str) -> set[str]:
+    return {*source.values(column).tolist()} - {""}
+
+
+def _of_each(source: Source, column: str) -> Iterator[tuple[str, Rows]]:
+    """Yield the values of a column and the images that have each."""
+    values = source.values(column)
+    for value in sorted(_known(source, column)):
+        yield value, np.flatnonzero(values == value)
+
+
+def _join_words(values: Iterable[str]) -> str:
+    names = sorted(values)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(names[:SHOWN]) or "none") + more
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Indices, Names, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seed_network
@@ -115,9 +115,8 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
     limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
-    return Score(
-        score(np.arange(len(generated))), len(pairs), (low, high), 0.5, float(min(limit, 1.0))
-    )
+    value = score(np.arange(len(generated)))
+    return Score(value, len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
 def group_pairs(families: Names, patients: Names) -> Names:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from busgen import NOT_FOR_CLINICAL_USE, __version__, folders, io, schema
 from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, seal
 from busgen.reader_study.study import Options, Study, make_study
-from busgen.real.display import require_untracked
+from busgen.real.crops import require_untracked
 from busgen.release.files import SUMS
 from busgen.report import words
 from busgen.templates import pages_of

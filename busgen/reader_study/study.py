@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import sha256_array, sha256_bytes
 from busgen.reader_study.records import DESCRIBED, KINDS, MIN_EACH, Record, canonical_json
 from busgen.real.cohort import IMAGES, find_cohort, find_tables, has_usable_label, read_rows
-from busgen.real.crops import SIDE
-from busgen.real.display import display_crop, may_show
+from busgen.real.crops import SIDE, display_crop, may_show
 from busgen.release.read import Release, open_release, read_image
 
 LESIONS = ("benign", "malignant")

@@ -31,7 +31,7 @@ from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.square import find_field, has_black_border, is_sector, square_crop
 from busgen.io import encode_png
 from busgen.real.readers.files import clean_mask
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 DOPPLER_PIXELS = 0.002  # share of saturated colours above which an image is no B-mode
 SATURATED = 60  # spread of red, green and blue above which a pixel is strongly coloured

@@ -2,11 +2,15 @@
 
 In: canonical tables (`data/real/NAME/table.parquet`). Out: one thin row an image, and `read_rows`,
 by which every later stage reads real images: canonical rows with cluster, split and all flags.
+A split follows from the patient's name alone, so that it survives new data.
 """
 
+import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +21,10 @@ from scipy.sparse.csgraph import connected_components
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.real.readers.files import natural_key
-from busgen.real.splits import assign_split
 from busgen.similarity.registration import find_duplicates
+
+SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})
+
 
 FILE = "cohort.parquet"
 _TEXTS = (
@@ -37,6 +43,24 @@ PLAIN = tuple(
 )
 
 Row = dict[str, Any]
+
+
+def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
+    """Return the split of a patient: all images of one patient stand on one side.
+
+    `patient_id`: patient (or cluster of near-duplicates) as in the canonical table; `shares`: share
+    of each split, in order; they add up to 1. Raises `UserError` if the shares are negative or do
+    not add up to 1.
+    """
+    if min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1.0):
+        raise UserError("shares of splits must add up to 1", dict(shares), "give e.g. .7, .15, .15")
+    digest = hashlib.blake2b(patient_id.encode(), digest_size=8, person=b"busgen.split").digest()
+    place, bound = int.from_bytes(digest, "big") / 2**64, 0.0
+    for name, share in shares.items():
+        bound += share
+        if place < bound:
+            return name
+    return next(reversed([name for name, share in shares.items() if share > 0]))
 
 
 def make_cohort(tables: Sequence[Path]) -> pa.Table:
@@ -144,6 +168,7 @@ def read_rows(
     wanted = {n for n, row in known.items() if row["split"] in splits and usable(row)}
     every = [field.name for field in schema.arrow_schema("real")]
     request = {"sample_id", "dataset", "pathology", *(every if columns is None else columns)}
+    read = [name for name in every if name in request - {"flags"}]
     for path in tables:
         file = _open(path)
         for group in range(file.num_row_groups):
@@ -154,10 +179,7 @@ def read_rows(
                 raise DataError(rule, strange[0], "make the cohort anew: `busgen real`")
             if wanted.isdisjoint(names):
                 continue
-            read = file.read_row_group(
-                group, columns=[n for n in every if n in request - {"flags"}]
-            )
-            for row in read.to_pylist():
+            for row in file.read_row_group(group, columns=read).to_pylist():
                 if row["sample_id"] in wanted:
                     yield row | {name: known[row["sample_id"]][name] for name in ADDED}
 

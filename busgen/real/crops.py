@@ -1,14 +1,17 @@
 """Square crops of real patients, by split: what models learn from and are measured on.
 
-In: canonical rows. Out: `Crops`, overlays painted out and known by their ignore-masks.
+In: canonical rows. Out: `Crops`, overlays painted out and known by their ignore-masks; which images
+may be shown, how, and where a page that holds them may lie.
 """
 
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from busgen.arrays import Bools, Floats, Indices, Names, Pixels
 from busgen.errors import DataError, UserError
@@ -153,8 +156,7 @@ def crop(row: Mapping[str, Any]) -> tuple[Pixels, ...]:
 def crop_square(row: Mapping[str, Any]) -> Square:
     """Return the crop of a canonical row with a mask as `crop` cuts it, overlays left in."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
-    mask = decode_png(row["mask"]["bytes"], "mask")
-    return square_crop(image, mask, SIDE, field=find_field(image))
+    return square_crop(image, decode_png(row["mask"]["bytes"], "mask"), SIDE)
 
 
 def save_crops(crops: Crops, folder: Path) -> None:
@@ -171,3 +173,53 @@ def load_crops(folder: Path) -> Crops:
         for name in Crops.__annotations__
     }
     return Crops(**fields)
+
+
+def may_show(table: Path) -> bool:
+    """Return whether the images of a canonical table may be shown at all."""
+    return bool(read_json(table.parent / "info.json")["pixels_may_show"])
+
+
+def display_crop(row: Mapping[str, Any], side: int) -> Pixels | str:
+    """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
+    image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
+    field = find_field(image)
+    square = square_crop(image, mask, side, field=field)
+    if square.padded > 0:
+        return "padded"
+    if square.scale < 1:
+        return "enlarged"
+    if row["ignore"] is not None:
+        ignore = decode_png(row["ignore"]["bytes"], row["source_file"])
+        if square_crop(ignore, mask, side, field=field).image.any():
+            return "overlay"
+    return square.image
+
+
+def require_untracked(file: Path) -> None:
+    """Raise `UserError` if `file` lies in a git checkout that does not ignore it."""
+    place = file.resolve()
+    roots = [parent for parent in place.parents if (parent / ".git").exists()]
+    if not roots:
+        return
+    command = ["git", "-C", str(roots[0]), "check-ignore", "--quiet", str(place)]
+    try:
+        ignored = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:  # no git: nothing says that it is ignored
+        ignored = False
+    if not ignored:
+        rule = "a page with patients' images must lie where git does not track it"
+        raise UserError(rule, str(file), "choose a folder outside, or an ignored one (data/...)")
+
+
+def require_no_output(file: Path) -> None:
+    """Raise `UserError` if `file` lies in an output of a DVC pipeline, which `dvc push` shares."""
+    place = file.resolve()
+    for root in place.parents:
+        if not (root / "dvc.yaml").is_file():
+            continue
+        stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8")).get("stages", {})
+        outputs = [out for stage in stages.values() for out in stage.get("outs", ())]
+        if any(place.is_relative_to(root / str(out)) for out in outputs):
+            rule = "a page with patients' images must not lie in an output that DVC shares"
+            raise UserError(rule, str(file), "choose another folder")

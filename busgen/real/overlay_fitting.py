@@ -15,15 +15,9 @@ from sklearn.neural_network import MLPClassifier
 
 from busgen.arrays import Bools, Floats32, Indices, Pixels
 from busgen.errors import UserError
+from busgen.imaging.overlays import find
+from busgen.imaging.overlays.find import StrokeNet
 from busgen.imaging.overlays.planted import KINDS, plant_overlays
-from busgen.imaging.overlays.strokes import (
-    WEIGHTS,
-    StrokeNet,
-    build_network,
-    find_candidates,
-    log_odds,
-    measure,
-)
 from busgen.io import decode_png
 from busgen.real.cohort import find_tables, read_rows
 
@@ -64,7 +58,7 @@ def fit(
         model.partial_fit(inputs, strokes, classes=[0, 1])
     pairs = zip(model.coefs_, model.intercepts_, strict=True)
     layers = tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in pairs)
-    return build_network(StrokeNet(layers).arrays())  # as it will be stored
+    return find.build_network(StrokeNet(layers).arrays())  # as it will be stored
 
 
 def make_examples(image: Pixels, rng: np.random.Generator, known: StrokeNet | None) -> Example:
@@ -74,13 +68,13 @@ def make_examples(image: Pixels, rng: np.random.Generator, known: StrokeNet | No
     strokes = np.any([overlay.strokes for overlay in planted.overlays], axis=0)
     tissue = ~planted.touched
     if known is not None:
-        doubtful = (log_odds(image, known) > DOUBT).astype(np.uint8)
+        doubtful = (find.log_odds(image, known) > DOUBT).astype(np.uint8)
         tissue &= cv2.dilate(doubtful, MARGIN) == 0
-    request = find_candidates(planted.image)
+    request = find.find_candidates(planted.image)
     chosen = [_pick(strokes & request, STROKES, rng), _pick(tissue & request, TISSUE, rng)]
     places = np.concatenate(chosen)
     truth = np.repeat([1, 0], [len(part) for part in chosen])
-    return measure(planted.image, places[:, 0], places[:, 1]), truth
+    return find.measure(planted.image, places[:, 0], places[:, 1]), truth
 
 
 def _vary(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -120,4 +114,4 @@ def fit_overlays(folder: Path, out: Path) -> None:
         raise UserError(rule, "none", "read it too: its images are without overlays")
     rng = np.random.default_rng(3)
     known = fit([image for image in first for _ in range(2)], rng)
-    save_file(fit([*first, *second], rng, known=known).arrays(), out / WEIGHTS.name)
+    save_file(fit([*first, *second], rng, known=known).arrays(), out / find.WEIGHTS.name)

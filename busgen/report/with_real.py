@@ -16,8 +16,15 @@ from busgen.factory.plan import from_record
 from busgen.metrics.memorization import correlate, thumbnails
 from busgen.real import cohort
 from busgen.real.cohort import IMAGES, find_cohort, find_tables
-from busgen.real.crops import SPLITS, Crops, crop_all, is_undisputed
-from busgen.real.display import may_show, require_no_output, require_untracked
+from busgen.real.crops import (
+    SPLITS,
+    Crops,
+    crop_all,
+    is_undisputed,
+    may_show,
+    require_no_output,
+    require_untracked,
+)
 from busgen.release.files import INDEX, PROVENANCE, find_files
 from busgen.report import evidence
 from busgen.report.charts.images import Image, image_uri, outline_path

@@ -23,8 +23,8 @@ from safetensors.numpy import load_file, save_file
 from busgen.arrays import Floats32, Pixels
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png, replace_file, sha256_array
-from busgen.similarity import thumbnails
-from busgen.similarity.thumbnails import SIDE
+from busgen.similarity import registration
+from busgen.similarity.registration import SIDE
 
 KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far apart they are
 GRID = 12  # px a side of what is compared
@@ -79,7 +79,7 @@ def mirror(rows: NDArray[Number]) -> NDArray[Number]:
 def describe_texture(image: Pixels) -> Pixels:
     """Return what is compared of an image: local contrast (SIDE, SIDE) uint8 of a thumbnail."""
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return thumbnails.describe_texture(np.ascontiguousarray(small).tobytes())
+    return registration.describe_texture(np.ascontiguousarray(small).tobytes())
 
 
 def make_known(textures: Pixels) -> KnownImages:

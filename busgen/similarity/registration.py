@@ -1,10 +1,11 @@
 """Near-duplicates: pairs of images that show the same scan, mirrored, cropped or drawn upon too.
 
-In: signatures. Out: links. Three steps, each on what the one before left:
-low frequencies of whole images against those of a bank of windows of every image (one matrix
-product), the same with more frequencies and finer windows, and an affine registration whose
-correlation decides. Whether two images are linked depends on these two alone, so that links
-stay when data is added.
+In: grey images as published, then their signatures: short byte strings, and the texture that they
+stand for, what is left when brightness, gain and depth compensation are taken out. Out: links.
+Three steps, each on what the one before left: low frequencies of whole images against those of a
+bank of windows of every image (one matrix product), the same with more frequencies and finer
+windows, and an affine registration whose correlation decides. Whether two images are linked depends
+on these two alone, so that links stay when data is added.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.arrays import Bools, Floats32, Indices, Pixels
-from busgen.similarity.thumbnails import SIDE, Link, describe_texture
+from busgen.errors import DataError
+from busgen.imaging.decode import Box, bounding_box
+from busgen.imaging.square import find_field
+
+SIDE = 96
+WIDTH = 6.0  # standard deviation, in pixels of the thumbnail, of what counts as local
+FAINT = 4.0  # grey levels of local contrast below which texture counts less
+LIMIT = 3.0  # local standard deviations at which texture is cut: letters and calipers are bright
+
 
 COARSE, FINE, SAME = 0.69, 0.72, 0.62  # least correlation that each of the three steps lets pass
 BLURS = (9, 3)  # of the registration, in pixels: a wide basin first, then what decides
 AREA = (0.35, 1.3)  # share of an image that the other may cover
 VALUES_AT_ONCE = 16_000_000
+
+
+class Link(NamedTuple):
+    """Two images, by position, `first` before `second`; `similarity` is their correlation."""
+
+    first: int
+    second: int
+    similarity: float
+
+
+def make_thumbnail(image: Pixels) -> bytes:
+    """Return the thumbnail of the image's ultrasound field: SIDE x SIDE grey bytes.
+
+    The field's box is stretched to a square, so borders of any width leave the same signature.
+    """
+    box = bounding_box(find_field(image).astype(np.uint8)) or Box(0, 0, *image.shape)
+    field = image[box.row : box.row + box.height, box.col : box.col + box.width]
+    return np.asarray(cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).tobytes()
+
+
+def describe_texture(signature: bytes) -> Pixels:
+    """Return local contrast (SIDE, SIDE) uint8: 128 is the local mean, 40 one local deviation.
+
+    Raises `DataError` if the signature has another length: another version wrote it.
+    """
+    if len(signature) != SIDE * SIDE:
+        got = f"{len(signature)} bytes"
+        raise DataError(f"a signature must have {SIDE * SIDE} bytes", got, "run `busgen real` anew")
+    grey = np.frombuffer(signature, np.uint8).reshape(SIDE, SIDE).astype(np.float32)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), WIDTH)
+    local = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), WIDTH))
+    clipped = np.clip(detail / (local + FAINT), -LIMIT, LIMIT)
+    return np.asarray(np.rint(128 + 40 * clipped), np.uint8)
 
 
 class _Guess(NamedTuple):
@@ -64,7 +106,7 @@ def find_duplicates(signatures: Sequence[bytes]) -> list[Link]:
     An image may be the mirror image of the other, a window of at least .7 of its sides,
     stretched, compressed, brighter, under other borders and overlays.
 
-    `signatures`: as `busgen.similarity.thumbnails.make_thumbnail` makes them. Raises `DataError` if
+    `signatures`: as `make_thumbnail` makes them. Raises `DataError` if
     a signature is of another version.
     """
     images = [describe_texture(one) for one in signatures]

@@ -1,20 +1,26 @@
 """Near-duplicates among very many images: the whole of one looks like another or its middle.
 
-In: images, then their descriptions. Out: links, of mirrored images too. Neighbours are
-approximate (FAISS, inverted lists; Douze 2024, arXiv 2401.08281): time grows far slower than
-the square of the number of images. Links that `busgen.similarity.registration` finds among some
-thousands, of smaller windows and drawn upon, are more; it asks every pair.
+In: images, then their descriptions or hashes. Out: links, of mirrored images too; 64-bit difference
+hashes, and distances to the nearest of others in bits, which tell repeats while a release is made.
+Neighbours are approximate (FAISS, inverted lists; Douze 2024, arXiv 2401.08281): time grows far
+slower than the square of the number of images. Links that `busgen.similarity.registration` finds
+among some thousands, of smaller windows and drawn upon, are more; it asks every pair.
 """
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from busgen.arrays import Floats32, Indices, Pixels
 from busgen.similarity import known_images
 from busgen.similarity.known_images import mirror
-from busgen.similarity.thumbnails import Link
+from busgen.similarity.registration import Link
+
+HASH_BLOCK = 2**15
+
 
 if TYPE_CHECKING:
     import faiss
@@ -28,9 +34,8 @@ ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, desc
 
 def describe(images: Iterable[Pixels]) -> Floats32:
     """Return what is compared of (S, S) uint8 images, (N, len(KEPT), d), the whole first."""
-    return np.array(
-        [[known_images.describe(image, kept) for kept in KEPT] for image in images], np.float32
-    )
+    found = [[known_images.describe(image, kept) for kept in KEPT] for image in images]
+    return np.array(found, np.float32)
 
 
 def find_duplicates(
@@ -77,3 +82,31 @@ def _index(rows: Floats32) -> "faiss.Index":
     index.train(rows)
     index.add(rows)
     return index
+
+
+def hash_image(image: Pixels) -> int:
+    """Return the 64-bit difference hash: which of 8x9 area means grow to the right."""
+    small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
+    bits = np.packbits((small[:, 1:] > small[:, :-1]).ravel())
+    return int(bits.view(np.int64)[0])
+
+
+def nearest(
+    hashes: NDArray[np.int64], earlier: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each of (N,) hashes, the least Hamming distance to (M,) earlier ones and where.
+
+    Distance 64 and position -1 where there is no earlier one. In blocks: memory does not grow
+    with M.
+    """
+    least = np.full(hashes.shape, 64)
+    where = np.full(hashes.shape, -1)
+    own = hashes.view(np.uint64)[:, None]  # of signed numbers, bitwise_count counts their abs()
+    for start in range(0, len(earlier), HASH_BLOCK):
+        block = earlier[start : start + HASH_BLOCK].view(np.uint64)
+        distance = np.bitwise_count(own ^ block[None, :])
+        at = distance.argmin(axis=1)
+        near = distance[np.arange(len(hashes)), at].astype(np.int64)
+        closer = (near < least) | (where < 0)
+        least[closer], where[closer] = near[closer], start + at[closer]
+    return least, where

@@ -11,7 +11,7 @@ from busgen.bench.real import benchmark, near_duplicates, overlays, reading
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.real.cohort import SCHEMA
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 
 def speckle(seed, shape=(240, 300)):

@@ -6,7 +6,7 @@ import tiny
 from test_cli import call
 
 from busgen.gates.image_checks import GATES
-from busgen.imaging.overlays.strokes import WEIGHTS
+from busgen.imaging.overlays.find import WEIGHTS
 
 SPLITS = {"train": 16, "validation": 2, "test": 2}
 

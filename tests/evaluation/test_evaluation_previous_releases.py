@@ -10,7 +10,7 @@ from busgen.errors import DataError
 from busgen.evaluation.release_statistics import find_previous
 from busgen.io import encode_png, sha256_array
 from busgen.seeds import rng
-from busgen.similarity.dhash import hash_image
+from busgen.similarity.search import hash_image
 
 SIDE = 128
 

@@ -15,9 +15,8 @@ from busgen.evaluation.score_sets import Options, open_sets, score_sets, subsamp
 from busgen.image_sets.source import Source
 from busgen.io import encode_png
 from busgen.metrics import paired_two_sample, two_sample
-from busgen.metrics.space_scores import score_space
+from busgen.metrics.space_scores import score_space, skipped_strata, strata
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.strata import skipped_strata, strata
 from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample

@@ -33,7 +33,7 @@ from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.schema import JUDGED
 from busgen.similarity.known_images import REAL, RELEASE, save_known
-from busgen.similarity.thumbnails import SIDE
+from busgen.similarity.registration import SIDE
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}

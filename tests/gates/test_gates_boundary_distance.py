@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.gates.judged_scores import MOST, distance
+from busgen.gates.judged_scores import FARTHEST, distance
 
 
 def ellipse(col=64, row=64, axes=(30, 18)):
@@ -16,9 +16,9 @@ def ellipse(col=64, row=64, axes=(30, 18)):
 
 def test_equal_outlines_lie_on_each_other_and_nothing_found_is_farthest():
     assert distance(ellipse() > 0, ellipse()) == 0
-    assert distance(ellipse() > 1, ellipse()) == MOST
+    assert distance(ellipse() > 1, ellipse()) == FARTHEST
     assert np.isnan(distance(ellipse() > 0, ellipse() * 0))
-    assert distance(ellipse(5, 5, (2, 2)) > 0, ellipse(100, 100, (4, 4))) == MOST
+    assert distance(ellipse(5, 5, (2, 2)) > 0, ellipse(100, 100, (4, 4))) == FARTHEST
 
 
 def test_a_square_one_pixel_larger_lies_one_pixel_away():
@@ -38,5 +38,5 @@ def test_it_is_monais_surface_distance_by_diameters(other):
         one, two, include_background=True, symmetric=True
     )
     diameter = 2 * np.sqrt(mask.sum() / np.pi)
-    expected = min(float(apart[0, 0]) / diameter, MOST)
+    expected = min(float(apart[0, 0]) / diameter, FARTHEST)
     assert distance(other > 0, mask) == pytest.approx(expected, rel=0.02)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.gates import lesion_intensity, mask_fit
+from busgen.gates import judged_scores, lesion_intensity
 from busgen.gates.calibration import fit as calibration_fit
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.image_checks import SIDE, measure
@@ -50,19 +50,19 @@ def test_own_masks_are_told_from_swapped_ones(tmp_path, monkeypatch):
 
     fit = calibration_fit.fit_masks(images, masks, segment)
     probabilities = segment(images)
-    own = [fit.log_odds(mask_fit.measure(*one))
+    own = [fit.log_odds(judged_scores.measure(*one))
            for one in zip(images, masks, probabilities, strict=True)]  # fmt: skip
-    other = [fit.log_odds(mask_fit.measure(*one))
+    other = [fit.log_odds(judged_scores.measure(*one))
              for one in zip(
                  images, np.roll(masks, 64, axis=1), probabilities, strict=True)]  # fmt: skip
     assert min(own) > 0 > np.median(other)
-    calibration_fit.save(tmp_path / mask_fit.FIT, vars(fit))
-    monkeypatch.setattr(mask_fit, "GATES", tmp_path)
-    mask_fit.load_shipped.cache_clear()
-    again = mask_fit.load_shipped().log_odds(
-        mask_fit.measure(images[0], masks[0], probabilities[0])
+    calibration_fit.save(tmp_path / judged_scores.FIT, vars(fit))
+    monkeypatch.setattr(judged_scores, "GATES", tmp_path)
+    judged_scores.load_shipped.cache_clear()
+    again = judged_scores.load_shipped().log_odds(
+        judged_scores.measure(images[0], masks[0], probabilities[0])
     )
-    mask_fit.load_shipped.cache_clear()
+    judged_scores.load_shipped.cache_clear()
     assert again == pytest.approx(own[0], rel=1e-3)
 
 

@@ -14,7 +14,7 @@ from busgen.gates.image_checks import (
     score_image,
 )
 from busgen.imaging.overlays.planted import plant_overlays
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import sha256_file
 from busgen.params.gates import DEFAULT_GATES
 from busgen.seeds import rng

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from busgen.gates.mask_fit import MOST, MaskFit, measure, score_mask
+from busgen.gates.judged_scores import MOST, MaskFit, measure, score_mask
 
 SIDE = 128
 

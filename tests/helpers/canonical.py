@@ -3,10 +3,21 @@
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, Dataset, write_canonical
+from busgen.imaging.decode import DatasetInfo
+from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, write_canonical
+
+
+class Dataset(NamedTuple):
+    """Canonical rows, `(source_file, reason)` of the rest, and where all came from."""
+
+    table: pa.Table
+    left_out: tuple[tuple[str, str], ...]
+    info: DatasetInfo
 
 
 def read_dataset(name: str, path: Path) -> Dataset:

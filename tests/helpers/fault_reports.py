@@ -30,7 +30,7 @@ def cleaned(read: int, left_out: dict[str, int], flags: dict[str, int]) -> Recor
 
 
 def cleaning() -> Record:
-    """Return what `busgen.real.cleaning.summarise` returns of three datasets."""
+    """Return what `busgen.real.prepare.summarise` returns of three datasets."""
     mismatch, damaged = "a mask must have its image's size <b>", "an image must be readable"
     parts = {
         "breast": cleaned(40, {}, {"sector_field": 5, "overlay": 20}),

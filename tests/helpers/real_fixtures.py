@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from canonical import Dataset
 from imitations import lay_out_breast
 
 from busgen.io import read_json
-from busgen.real import canonical
-from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, Dataset
+from busgen.real import canonical as rows
+from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE
 
 
 @pytest.fixture
 def no_overlays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave overlays out of canonical rows: they have tests of their own."""
-    monkeypatch.setattr(canonical, "find_overlays", lambda image: np.zeros(image.shape, np.bool_))
+    monkeypatch.setattr(rows, "find_overlays", lambda image: np.zeros(image.shape, np.bool_))
 
 
 @pytest.fixture(scope="session")

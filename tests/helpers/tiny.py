@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.io import dumps, encode_png
 from busgen.reader_study.records import ANSWERS, seal
-from busgen.real.cohort import FILE, find_tables, make_cohort
-from busgen.real.splits import assign_split
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.real.cohort import FILE, assign_split, find_tables, make_cohort
+from busgen.similarity.registration import make_thumbnail
 
 Record = dict[str, object]
 

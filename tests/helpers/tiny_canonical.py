@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.io import dumps, encode_png
 from busgen.real.cohort import find_tables
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 Image = tuple[str, str, int, str | None]  # name, patient, seed of the image, pathology
 

@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.folder import ADAPTERS, save_model, write_manifest
+from busgen.images.diffusion.engine import ADAPTERS, save_model, write_manifest
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver

@@ -12,10 +12,9 @@ from busgen import schema
 from busgen.downstream.data.real_images import Cases, ImageSet
 from busgen.downstream.learner import Recipe
 from busgen.io import dumps, encode_png, sha256_bytes
-from busgen.real.cohort import FILE, find_tables, make_cohort
+from busgen.real.cohort import FILE, assign_split, find_tables, make_cohort
 from busgen.real.crops import Crops
-from busgen.real.splits import assign_split
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 RECIPES = dict.fromkeys(("classification", "segmentation"), Recipe(4, 4, looks=2))
 

@@ -10,7 +10,7 @@ import torch
 from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.folder import KIND, checked_hash
+from busgen.images.diffusion.engine import KIND, checked_hash
 from busgen.images.diffusion.training.adapter import plan, train
 from busgen.images.engines import load_image_engine
 from busgen.io import dumps, write_text

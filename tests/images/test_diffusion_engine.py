@@ -10,7 +10,7 @@ import tiny_diffusion as tiny
 
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.folder import checked_hash, write_manifest
+from busgen.images.diffusion.engine import checked_hash, write_manifest
 from busgen.images.engines import load_image_engine
 
 

@@ -34,7 +34,7 @@ def image(mask, inside=40, behind=120, rim=100, seed=0):
     """Return grey 100 with noise, another grey inside, behind and around the lesion."""
     grey = np.full(mask.shape, 100.0)
     grey[rim_around(mask)] = rim
-    grey[band_behind(mask, 60)] = behind
+    grey[band_behind(mask)] = behind
     grey[mask > 0] = inside
     return (
         (grey + np.random.default_rng(seed).normal(0, 10, mask.shape)).clip(1, 255).astype(np.uint8)

@@ -10,10 +10,9 @@ import torch
 from busgen.errors import UserError
 from busgen.folders import open_work
 from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.folder import load_model
-from busgen.images.diffusion.training import sample_sheets
-from busgen.images.diffusion.training.library import PRESETS
-from busgen.images.diffusion.training.plan import resolve
+from busgen.images.diffusion.engine import load_model
+from busgen.images.diffusion.training import publish
+from busgen.images.diffusion.training.plan import PRESETS, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
 from busgen.images.training.examples import SPLITS, Caption, ImageSet, save_examples
@@ -25,8 +24,8 @@ CAPTION = Caption(pathology="benign", shape="oval", halo=False)
 REHEARSAL = with_preset(TrainImagesParams(), PRESETS, "rehearsal")
 
 
-def silent(_part):
-    return lambda _count: None
+def silent(_count):
+    pass
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def planned(tmp_path_factory):
 def _quick_sheets():
     """Let sample sheets, whose images nothing here sees, take one step of the solver."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample_sheets, "STEPS", 1)
+        patch.setattr(publish, "STEPS", 1)
         yield
 
 

@@ -1,7 +1,7 @@
 """Captions: what the table states, what is measured, and what is left unsaid."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     read_lesion,
 )
 from busgen.real.canonical import to_row
+from busgen.real.cohort import assign_split
 from busgen.real.crops import crop
 from busgen.real.readers.registry import list_images
-from busgen.real.splits import assign_split
 
 READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)
 BLANK = dict.fromkeys(field.name for field in schema.arrow_schema("real")) | {"flags": []}
@@ -164,7 +164,7 @@ def test_bounds_are_fitted_to_the_share_on_which_readers_agree():
     assert band["shadowing"] == (None, pytest.approx(-0.8, abs=0.02))
     assert band["none"] == pytest.approx((-0.5, 0.5), abs=0.02)
     assert band["enhancement"] == (pytest.approx(0.8, abs=0.02), None)
-    assert bounds_from_json(json.loads(json.dumps(bounds.to_json()))) == bounds
+    assert bounds_from_json(json.loads(json.dumps(asdict(bounds)))["bounds"]) == bounds
 
 
 def test_a_term_on_which_readers_never_agree_has_no_bounds():

@@ -11,18 +11,19 @@ from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
 from busgen.imaging.decode import load_image, to_grey
-from busgen.imaging.overlays.find import find_overlays, remove_overlays
-from busgen.imaging.overlays.planted import KINDS, Overlay, plant_overlays, recall
-from busgen.imaging.overlays.strokes import (
+from busgen.imaging.overlays.find import (
     STANDS_OUT,
     WEIGHTS,
     StrokeNet,
     build_network,
     find_candidates,
+    find_overlays,
     load_shipped,
     log_odds,
     measure,
+    remove_overlays,
 )
+from busgen.imaging.overlays.planted import KINDS, Overlay, plant_overlays, recall
 from busgen.real.overlay_fitting import fit
 
 NAMES = Path(__file__).with_name("overlay_names.csv")

@@ -8,14 +8,14 @@ from tiny_judges import ellipses, tiny_judges
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_file
 from busgen.judges.judges import FILES, SHIPPED, load_judges
-from busgen.judges.training.scores import score_classifier, score_segmenter
+from busgen.judges.training.library import score_classifier, score_segmenter
 from busgen.real.canonical import to_row
+from busgen.real.cohort import assign_split
 from busgen.real.crops import crop_all
 from busgen.real.readers import bus_bra
 from busgen.real.readers.bus_bra import describe
 from busgen.real.readers.files import read_rows
 from busgen.real.readers.registry import list_images
-from busgen.real.splits import assign_split
 
 
 @pytest.fixture(scope="module")

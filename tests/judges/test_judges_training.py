@@ -12,9 +12,8 @@ from tiny_judges import CLASSIFIER, SEGMENTER, ellipses, tiny_judges
 
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import Box
-from busgen.judges import views
-from busgen.judges.training import batches, library, scores, stage
-from busgen.judges.training.evidence import publish
+from busgen.judges.judges import Window
+from busgen.judges.training import batches, library, stage
 from busgen.judges.training.fit import Member, Recipe, compute_loss, train
 from busgen.learning.presets import with_preset
 from busgen.params.train_judges import TrainJudgesParams
@@ -138,14 +137,14 @@ def test_a_window_beside_the_lesion_shows_none_of_it():
         if window is not None:
             mask = np.zeros((64, 64), np.uint8)
             mask[21:35, 6:22] = 255  # a window ends on whole pixels
-            assert not views.crop(mask, window, 32).any()
+            assert not window.crop(mask, 32).any()
     assert batches.window_outside(Box(0, 0, 64, 64), 64, rng(0, "test")) is None
 
 
 def test_a_view_is_black_where_it_leaves_the_image():
-    seen = views.crop(np.full((4, 4), 9, np.uint8), views.Window(-2, 2, 4, 4), 4)
+    seen = Window(-2, 2, 4, 4).crop(np.full((4, 4), 9, np.uint8), 4)
     assert seen.tolist() == [[0, 0, 0, 0]] * 2 + [[9, 9, 0, 0]] * 2
-    assert not views.crop(np.full((4, 4), 9, np.uint8), views.Window(9, 9, 4, 4), 4).any()
+    assert not Window(9, 9, 4, 4).crop(np.full((4, 4), 9, np.uint8), 4).any()
 
 
 def test_ignored_pixels_cost_nothing():
@@ -224,16 +223,16 @@ def test_dice_of_overlapping_and_empty_masks():
 def test_auc_is_that_of_the_reference_implementation():
     draws = rng(3, "test")
     outcomes, weights = draws.random(80) < 0.3, draws.integers(0, 9, 80) / 9
-    assert scores.auc(outcomes, weights) == pytest.approx(roc_auc_score(outcomes, weights))
-    assert np.isnan(scores.auc(outcomes & False, weights))
+    assert library.auc(outcomes, weights) == pytest.approx(roc_auc_score(outcomes, weights))
+    assert np.isnan(library.auc(outcomes & False, weights))
 
 
 def test_intervals_draw_whole_patients():
     values = np.repeat([0.0, 1.0], 50)
     apart, together = np.arange(100).astype(str), np.repeat(["a", "b"], 50)
-    narrow = scores.interval(scores.mean_score(values), apart, rng(0, "test"), 200)
+    narrow = library.interval(library.mean_score(values), apart, rng(0, "test"), 200)
     assert 0.35 < narrow[0] < narrow[1] < 0.65
-    assert scores.interval(scores.mean_score(values), together, rng(0, "test"), 200) == [0.0, 1.0]
+    assert library.interval(library.mean_score(values), together, rng(0, "test"), 200) == [0.0, 1.0]
 
 
 def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
@@ -251,7 +250,7 @@ def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
     )
     assert sum(ticks) == plan.n == 24 + 18
     assert (judges.classifier.slope, judges.classifier.intercept) != (1.0, 0.0)
-    record = publish(tmp_path / "work" / "judges", PARAMS, [table], table, tmp_path / "out")
+    record = library.publish(tmp_path / "work" / "judges", PARAMS, [table], table, tmp_path / "out")
     assert record["test"]["segmenter"]["busi"]["n"] == 15
     assert record["test"]["classifier"]["auc"]["busi"]["n"] == 15
     assert record["test"]["segmenter"]["normals_left_empty"]["n"] == 3

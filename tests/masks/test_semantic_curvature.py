@@ -13,7 +13,7 @@ from busgen.imaging.geometry import measure
 from busgen.io import dumps, read_json, write_text
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.conditions import (
+from busgen.masks.semantic_curvature.codes import (
     CONDITIONS,
     PARTS,
     STYLES,
@@ -22,8 +22,7 @@ from busgen.masks.semantic_curvature.conditions import (
     to_conditions,
     to_lesion,
 )
-from busgen.masks.semantic_curvature.engine import SHIPPED
-from busgen.masks.semantic_curvature.network import SPEC, WEIGHTS
+from busgen.masks.semantic_curvature.engine import SHIPPED, SPEC, WEIGHTS
 
 ENGINE = "semantic_curvature"
 PAIRS = 60

@@ -13,8 +13,8 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, encode_png, read_json
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.conditions import CONDITIONS
-from busgen.masks.semantic_curvature.training import library, stage
+from busgen.masks.semantic_curvature.codes import CONDITIONS
+from busgen.masks.semantic_curvature.training import stage
 from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.semantic_curvature.training.examples import (
     DESCRIBED,
@@ -25,7 +25,7 @@ from busgen.masks.semantic_curvature.training.examples import (
 from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 from busgen.training_loop import Schedule
 
 PARAMS = TrainMasksParams(steps=90, batch=16, width=32, layers=1, patience=3)
@@ -97,7 +97,7 @@ def _often_kept():
 @pytest.fixture(scope="module")
 def trained(real, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "masks"
-    return library.train(library.plan(real, out, PARAMS), lambda _: None)
+    return stage.train(stage.plan(real, out, PARAMS), lambda _: None)
 
 
 def plan(real, out):
@@ -203,11 +203,11 @@ def test_what_was_read_is_not_read_again(real, tmp_path):
 
 def test_what_cannot_be_trained_is_refused(real, tmp_path):
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
-        library.plan(tmp_path, tmp_path / "out", PARAMS)
+        stage.plan(tmp_path, tmp_path / "out", PARAMS)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     with pytest.raises(UserError):
-        library.plan(real, tmp_path / "full", PARAMS)
+        stage.plan(real, tmp_path / "full", PARAMS)
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
     with pytest.raises(DataError, match="none in train"):
         _read_outlines([], real / "cohort" / FILE, "train", Bounds(()))

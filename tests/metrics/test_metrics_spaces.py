@@ -8,10 +8,9 @@ from transformers import ViTConfig, ViTModel
 
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, sha256_file, write_text
-from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measure
-from busgen.metrics.spaces.radiomic.space import embed
+from busgen.metrics.spaces.radiomic import LESION, NAMES, embed, measure
 from busgen.metrics.spaces.registry import load_space, load_spaces
-from busgen.metrics.spaces.us64.degradations import blur
+from busgen.metrics.spaces.us64.training import blur
 from busgen.metrics.spaces.user_network import Spec, load_model, resize
 from busgen.seeds import rng
 

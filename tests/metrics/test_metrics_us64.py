@@ -10,9 +10,9 @@ from tiny_judges import ellipses
 
 from busgen.errors import DataError, UserError
 from busgen.io import sha256_file
-from busgen.metrics.spaces.us64.degradations import WAYS
 from busgen.metrics.spaces.us64.features import SHIPPED, WEIGHTS, Spec, load_model
 from busgen.metrics.spaces.us64.training import (
+    WAYS,
     Examples,
     Recipe,
     compute_loss,

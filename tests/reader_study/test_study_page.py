@@ -15,7 +15,7 @@ from busgen.errors import UserError
 from busgen.io import sha256_array, sha256_bytes
 from busgen.reader_study.page import image_uri, render, write_study
 from busgen.reader_study.study import Options, make_study
-from busgen.real.display import require_untracked
+from busgen.real.crops import require_untracked
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import tiny
 
 from busgen.errors import UserError
 from busgen.reader_study.study import Options, make_blocks, make_study
-from busgen.real.display import display_crop
+from busgen.real.crops import display_crop
 from busgen.seeds import rng
 
 

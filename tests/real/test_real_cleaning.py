@@ -13,10 +13,10 @@ from tiny_canonical import BUS_BRA, BUSI, write_tables
 
 from busgen import schema
 from busgen.imaging.decode import Entry, to_grey
-from busgen.real.cleaning import summarise
 from busgen.real.cohort import make_cohort
-from busgen.real.readers.registry import Dataset, list_images
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.real.prepare import summarise
+from busgen.real.readers.registry import list_images
+from busgen.similarity.registration import make_thumbnail
 
 REAL = {"bus_bra": "BUS-BRA", "busi": "BUSI"}  # and BrEaST
 ONE_PATIENT = {"bus_bra-0065": "bus_bra-0044", "bus_bra-0091": "bus_bra-0056"}  # judged by eye
@@ -54,7 +54,7 @@ def test_counts(tmp_path):
 
 @pytest.fixture(scope="module")
 def cohort(
-    real_data: Path, published: Dataset, tmp_path_factory: pytest.TempPathFactory
+    real_data: Path, published, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
     """Return the cohort of the real files, read without masks' measures and overlays."""
     blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))

@@ -10,9 +10,9 @@ import pytest
 from tiny_canonical import BUS_BRA, BUSI, row, write_tables
 
 from busgen.errors import DataError, UserError
-from busgen.real.cleaning import write_cohort
 from busgen.real.cohort import (
     PLAIN,
+    assign_split,
     find_tables,
     has_usable_label,
     has_usable_pixels,
@@ -20,7 +20,7 @@ from busgen.real.cohort import (
     make_cohort,
     read_rows,
 )
-from busgen.real.splits import assign_split
+from busgen.real.prepare import write_cohort
 from busgen.similarity.registration import find_duplicates
 
 

@@ -39,7 +39,8 @@ def test_registry_follows_the_schema():
 def test_summary_counts_what_applies(breast):
     folder = breast(Calcifications="indefinable")
     (folder / "BrEaST-Lesions_USG-images_and_masks" / "case002.png").unlink()
-    result = summary(read_dataset("breast", folder))
+    reading = read_dataset("breast", folder)
+    result = summary(reading.info, reading.table, reading.left_out)
     assert result["read"] == 2
     assert result["by_pathology"] == {"benign": 1, "normal": 1}
     assert result["complete"]["shape"] == [1, 1]
@@ -55,7 +56,7 @@ def test_canonical_folder_is_the_reading(breast, tmp_path):
     out = tmp_path / "real" / "breast"
     write_canonical("breast", folder, out)
     result = write_canonical("breast", folder, out)  # again: replaces
-    assert result == summary(reading)
+    assert result == summary(reading.info, reading.table, reading.left_out)
     assert pq.read_table(out / "table.parquet").equals(reading.table)
     assert pq.read_schema(out / "table.parquet") == schema.arrow_schema("real")
     assert json.loads((out / "left_out.json").read_text()) == {"left_out": []}

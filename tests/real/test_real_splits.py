@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from busgen.errors import UserError
-from busgen.real.splits import assign_split
+from busgen.real.cohort import assign_split
 
 
 def test_shares_are_kept():

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from busgen.errors import UserError
-from busgen.real.display import require_no_output, require_untracked
+from busgen.real.crops import require_no_output, require_untracked
 from busgen.report.page import print_pdf
 from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count, write_with_real
 

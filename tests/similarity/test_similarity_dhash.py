@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from busgen.similarity.dhash import HASH_BLOCK, hash_image, nearest
+from busgen.similarity.search import HASH_BLOCK, hash_image, nearest
 
 
 def test_hash_reads_rows_of_growth_and_ignores_brightness():

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from busgen.errors import DataError
-from busgen.similarity.registration import find_duplicates
-from busgen.similarity.thumbnails import describe_texture, make_thumbnail
+from busgen.similarity.registration import describe_texture, find_duplicates, make_thumbnail
 
 
 def scan(seed: int, shape: tuple[int, int] = (240, 320)) -> np.ndarray:

@@ -179,7 +179,7 @@ def _measure_predecessor(*, quick: bool) -> Figures:
     """Return seconds a step and an image of the predecessor, `quick` without 512x512."""
     import torch
 
-    from busgen.compute.threads import torch_threads
+    from busgen.compute.devices import torch_threads
 
     with torch_threads(len(os.sched_getaffinity(0))), torch.inference_mode():
         nets = _build()

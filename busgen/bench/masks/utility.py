@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from busgen import seeds
 from busgen.arrays import Floats
 from busgen.bench.harness import Figure, Figures, drop_missing, mean
-from busgen.compute.threads import compute_alone
+from busgen.compute.devices import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import Member, Recipe, images_per_epoch

@@ -30,8 +30,8 @@ from busgen.judges.judges import load_judges
 from busgen.params.gates import DEFAULT_GATES
 from busgen.seeds import rng
 from busgen.similarity.known_images import KnownImages, make_known, save_known
+from busgen.similarity.registration import Link
 from busgen.similarity.search import describe, find_duplicates
-from busgen.similarity.thumbnails import Link
 
 WORK = ROOT / "data" / "work" / "bench-quality"
 FEW = 8  # images in a rehearsal

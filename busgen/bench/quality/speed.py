@@ -43,8 +43,8 @@ from busgen.release import rows as candidates
 from busgen.release.files import INDEX, find_files
 from busgen.release.write import write_release
 from busgen.seeds import rng
-from busgen.similarity.dhash import hash_image, nearest
 from busgen.similarity.known_images import KnownImages, load_known
+from busgen.similarity.search import hash_image, nearest
 
 Row = dict[str, Any]
 N, FEW = 10_000, 100  # images, and those of a rehearsal

@@ -12,7 +12,7 @@ from typing import Any
 from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time, median_figure
 from busgen.bench.real import near_duplicates, overlays, reading
 from busgen.judges.judges import SHIPPED, Judges, load_judges
-from busgen.judges.training.scores import score_classifier, score_segmenter
+from busgen.judges.training.library import score_classifier, score_segmenter
 from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.fit import fit_independent, fit_prior
 from busgen.priors.fitting.held_out import compare

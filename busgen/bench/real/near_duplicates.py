@@ -17,12 +17,11 @@ import numpy as np
 from busgen.arrays import Floats32, Pixels
 from busgen.bench.harness import Figure, Figures, share
 from busgen.imaging.overlays.planted import plant_overlays
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import decode_png
 from busgen.real.cohort import FILE, find_tables, load_cohort, read_rows
 from busgen.seeds import rng
-from busgen.similarity.registration import find_duplicates
-from busgen.similarity.thumbnails import SIDE, make_thumbnail
+from busgen.similarity.registration import SIDE, find_duplicates, make_thumbnail
 
 LISTED = Path("BUSI/near_duplicate_clusters.csv")
 LEAST = 0.75  # of the side: smaller crops are not promised

@@ -18,9 +18,9 @@ from busgen.downstream.data.real_images import Cases, gather
 from busgen.errors import UserError
 from busgen.folders.manifests import MANIFEST
 from busgen.image_sets import open
-from busgen.image_sets.canonical import CANONICAL
+from busgen.image_sets.open import CANONICAL
 from busgen.image_sets.source import Source, read_squares
-from busgen.imaging.overlays.strokes import WEIGHTS
+from busgen.imaging.overlays.find import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.real.crops import SIDE
 from busgen.release.files import PROVENANCE, find_files

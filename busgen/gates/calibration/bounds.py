@@ -23,11 +23,7 @@ REFUSED = 0.05  # of real images, by all gates together that may reject
 # The segmenter misses one real lesion in 18 altogether, so within `REFUSED` its gates would have no
 # bound but the worst; terms are stated of few real lesions, and never surely distinguished. These
 # gates only flag, what is worse than nine of ten real lesions are.
-FLAGGED: Mapping[str, float] = {
-    "descriptor_agreement": 0.1,
-    "mask_agreement": 0.1,
-    "boundary_distance": 0.1,
-}
+FLAGGED = dict.fromkeys(("descriptor_agreement", "mask_agreement", "boundary_distance"), 0.1)
 LEVELS = np.linspace(REFUSED, 0, 51)  # shares that each gate may refuse, to be tried
 DIGITS = 3
 TOGETHER = ("n", "refused", "n_test", "refused_test")

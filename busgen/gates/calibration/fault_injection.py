@@ -175,7 +175,10 @@ class Report:
 
     def to_record(self) -> dict[str, Any]:
         """Return it as JSON."""
-        clean, *found = (_to_record(one) for one in (self.clean, *self.faults))
+        clean, *found = (
+            asdict(one) | {"interval": [round(end, 4) for end in one.interval]}
+            for one in (self.clean, *self.faults)
+        )
         return {"clean": clean, "faults": found, "labels": asdict(self.labels)}
 
 
@@ -228,8 +231,3 @@ def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
     ranks = auc(malignant, np.where(malignant, right, faulty))
     curve = zip(REFUSED, detection_rate(right, faulty, REFUSED), strict=True)
     return Curve(ranks, len(lesions), tuple(curve))
-
-
-def _to_record(one: Detection) -> dict[str, Any]:
-    low, high = one.interval
-    return asdict(one) | {"gates": dict(one.gates), "interval": [round(low, 4), round(high, 4)]}

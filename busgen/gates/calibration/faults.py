@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays.planted import plant_overlays
-from busgen.imaging.surroundings import LEAST_PX, band_behind
+from busgen.imaging.surroundings import band_behind
 from busgen.seeds import Rng
 from busgen.stats.overlap import dice
 
@@ -145,8 +145,7 @@ def invert_band(pair: Pair, rng: Rng, change: float) -> Pair:
     del rng
     if not pair.mask.any():
         return pair
-    height = cv2.boundingRect(pair.mask)[3]
-    band = band_behind(pair.mask, max(height, LEAST_PX)).astype(np.uint8)
+    band = band_behind(pair.mask).astype(np.uint8)
     sign = 1 if pair.posterior == "shadowing" else -1
     return replace(pair, image=_brighten(pair.image, band, sign * change))
 

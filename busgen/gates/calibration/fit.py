@@ -16,13 +16,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.gates import image_checks, lesion_intensity, mask_fit
+from busgen.gates import image_checks, judged_scores, lesion_intensity
 from busgen.gates.calibration.faults import Pair, swap_mask
 from busgen.gates.calibration.real_samples import read_pairs
 from busgen.gates.image_checks import BANDS, LOOK, SIDE
+from busgen.gates.judged_scores import FIT, MaskFit
 from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, TermLevels, select
-from busgen.gates.mask_fit import FIT, MaskFit
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import dumps, replace_file, write_text
 from busgen.judges.judges import load_judges
 from busgen.real.cohort import find_cohort, find_tables
@@ -68,11 +68,11 @@ def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
         probabilities = segment(images[part])
         each = zip(images[part], masks[part], probabilities, strict=True)
         for k, (image, mask, chance) in enumerate(each, start):
-            own.append(mask_fit.measure(image, mask, chance))
+            own.append(judged_scores.measure(image, mask, chance))
             for number in range(SWAPS):
                 pick = rng(SEED, f"swap {k} {number}")
                 wrong = swap_mask(Pair(image, mask, None), others, pick).mask
-                other.append(mask_fit.measure(image, wrong, chance))
+                other.append(judged_scores.measure(image, wrong, chance))
     return _quadratic(np.array(own), np.array(other))
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from busgen.arrays import Indices, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
+from busgen.gates.calibration.fault_injection import score
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.judged_scores import Judges, judge_pairs
-from busgen.gates.scores import score_copies, score_image, score_lesion
+from busgen.gates.judged_scores import Judges
 from busgen.imaging.overlays.find import remove_overlays
 from busgen.imaging.square import find_field, square_crop
 from busgen.imaging.statistics import MEASURED, measure_image
@@ -28,9 +28,9 @@ from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
 from busgen.real.crops import crop
-from busgen.schema import JUDGED, scanner_of
-from busgen.similarity.dhash import hash_image
+from busgen.schema import scanner_of
 from busgen.similarity.known_images import KnownImages, describe_texture
+from busgen.similarity.search import hash_image
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
@@ -48,9 +48,6 @@ SCHEMA = pa.schema(
         *((f"gate_{name}", pa.float32()) for name in SCORES),
     ]
 )
-
-
-_Crop = tuple[dict[str, Any], Pixels, Pixels]  # measured, and for the judges image and mask
 
 
 def measure(
@@ -73,9 +70,13 @@ def measure(
     with on_all_cores() as pool:
         left = iter(rows)
         while part := list(islice(left, AT_ONCE)):  # some at a time: decoded images are large
-            crops = list(pool.map(partial(_measure, size_px=size_px, known=known), part))
-            records += _judge(crops, judges)
-            hashes += [hash_image(image) for _, image, _ in crops]
+            crops = list(pool.map(partial(_measure, size_px=size_px), part))
+            scored = score([pair for _, pair in crops], judges, known)
+            for (record, pair), scores in zip(crops, scored, strict=True):
+                if record["pathology"] is None:
+                    scores["label_confidence"] = None
+                records.append(record | {f"gate_{name}": x for name, x in scores.items()})
+                hashes.append(hash_image(pair.image))
     if not records:
         raise DataError("a reference needs real images", "none", "read a dataset first")
     names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
@@ -91,7 +92,8 @@ def _is_tissue(flags: Iterable[str], hidden: float) -> bool:
     return hidden <= HIDDEN and not set(flags) - UNMARRED
 
 
-def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = None) -> _Crop:
+def _measure(row: Mapping[str, Any], size_px: int) -> tuple[dict[str, Any], Pair]:
+    """Return what is measured of a row's crop, and the crop as a pair for the gates."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
     field, hidden = find_field(image), 0.0
@@ -101,9 +103,8 @@ def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = N
         image = remove_overlays(image, overlay > 0)
     square = square_crop(image, mask, size_px, field=field)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
-    scores = score_image(square.image) | score_copies([square.image], known)[0]
-    if square.mask.any():
-        scores |= score_lesion(square.image, square.mask, row["echo_pattern"], row["posterior"])
+    malignant = row["pathology"] == "malignant"
+    pair = Pair(square.image, square.mask, malignant, row["echo_pattern"], row["posterior"])
     record = {
         **{name: row[name] for name in WORDS},
         "scanner": scanner_of(row["scanner"], row["dataset"]),
@@ -111,26 +112,8 @@ def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = N
         "hidden": hidden,
         "clean": _is_tissue(row["flags"], hidden),
         **measure_image(square.image, square.mask, pixel_mm),
-        **{f"gate_{name}": score for name, score in scores.items()},
     }
-    return record, square.image, square.mask
-
-
-def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]]:
-    """Return the crops' records, those of lesions with the judges' scores."""
-    records = [dict(record) for record, _, _ in crops]
-    lesions = [k for k, (_, _, mask) in enumerate(crops) if mask.any()]
-    if judges is None or not lesions:
-        return records
-    images = np.stack([crops[k][1] for k in lesions])
-    masks = np.stack([crops[k][2] for k in lesions])
-    classes = [records[k]["pathology"] for k in lesions]
-    metrics = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
-    for k, stated, scores in zip(lesions, classes, metrics.tolist(), strict=True):
-        records[k] |= dict(zip((f"gate_{name}" for name in JUDGED), scores, strict=True))
-        if stated is None:
-            records[k]["gate_label_confidence"] = None
-    return records
+    return record, pair
 
 
 def _near(hashes: NDArray[np.int64], patients: Indices) -> list[float | None]:

@@ -1,8 +1,11 @@
-"""Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
+"""Image engine `diffusion`: the pipeline behind the contract of `images.contract`, its folder.
 
-In: findings and masks. Out: images. A finding's seed draws where its path begins and the grain
-of its speckle and where in its terms' ranges the levels lie; terms and scanner are the conditions,
-the mask the third.
+A trained pipeline is a diffusers folder: `model_index.json` and components as safetensors in half
+precision, `adapters/NAME/`, `manifest.json` with every file's SHA-256.
+
+In: findings and masks. Out: images. A finding's seed draws where its path begins and the grain of
+its speckle and where in its terms' ranges the levels lie; terms and scanner are the conditions, the
+mask the third.
 """
 
 from collections.abc import Sequence
@@ -13,24 +16,113 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from diffusers.utils.logging import disable_progress_bar
+from safetensors.torch import load_file
 from torch import Tensor
 
 from busgen import io, seeds
 from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
+from busgen.extras import require_extra
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
 from busgen.images.diffusion.autoencoder import FACTOR, NOISED
 from busgen.images.diffusion.conditions import styles_for, terms_of
-from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
+from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.priors.findings import Finding
 
+SHIPPED = ASSETS / "images"
+MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
+ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
+KIND = "generator of images"
+VERSION = 3  # of the folder's form: what other versions hold is not read
+COMPONENTS = ("autoencoder", "ranges", "tokens", "unet")
+PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
+
+
 AT_ONCE = 8  # images drawn together: always as many, last digits depend on it
+
+
+def save_model(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
+    """Write a pipeline to `folder` in half precision, with its manifest."""
+    for name in COMPONENTS:
+        getattr(pipeline, name).half()
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    for name in COMPONENTS:
+        getattr(pipeline, name).float()
+    for path in (folder / INDEX, *folder.glob("*/config.json")):
+        record = read_json(path)
+        record.pop("_name_or_path", None)  # where its weights once lay
+        write_text(path, dumps(record))
+    write_manifest(folder)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the hashes of the files in `folder` that decide images: its parts and adapters."""
+    inside = [path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()]
+    names = sorted(path.relative_to(folder).as_posix() for path in (folder / INDEX, *inside))
+    hashes = {name: sha256_file(folder / name) for name in names}
+    write_text(folder / MANIFEST, dumps({"version": VERSION, "files": hashes}))
+
+
+def checked_hash(folder: Path, adapter: str | None = None) -> str:
+    """Return the hash of what decides the images of a folder's pipeline.
+
+    Raises `UserError` if there is no pipeline, or no adapter of that name; `DataError` if it is of
+    another version, or a file is missing or is not what the manifest says.
+    """
+    if not (folder / MANIFEST).is_file() or not (folder / INDEX).is_file():
+        rule = f"the folder of weights must hold {INDEX} and {MANIFEST}"
+        raise UserError(rule, folder, "train one: busgen train images DATA --out DIR")
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("version") != VERSION:
+        rule = f"weights must be of version {VERSION}"
+        raise DataError(rule, manifest.get("version"), "train them anew with this busgen")
+    files: dict[str, str] = manifest["files"]
+    if adapter is not None and not (folder / ADAPTERS / adapter).is_dir():
+        known = sorted(path.name for path in (folder / ADAPTERS).glob("*")) or ["none"]
+        raise UserError("an adapter must be in the model's folder", adapter, ", ".join(known))
+    wanted = [name for name in files if _is_used(name, adapter)]
+    for name in wanted:
+        if not (folder / name).is_file() or sha256_file(folder / name) != files[name]:
+            rule = f"{name} must be the file that {MANIFEST} names"
+            raise DataError(rule, "another or none", "restore the folder, or train anew")
+    return sha256_bytes(dumps({name: files[name] for name in wanted}).encode())
+
+
+def _is_used(name: str, adapter: str | None) -> bool:
+    return not name.startswith(f"{ADAPTERS}/") or name.startswith(f"{ADAPTERS}/{adapter}/")
+
+
+def load_model(
+    folder: Path, device: torch.device, adapter: str | None = None
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline in `folder` in single precision, an adapter of its own folded in."""
+    if adapter is not None:
+        require_extra("sd", "an adapter")
+    disable_progress_bar()
+    pipeline: BreastUltrasoundPipeline = BreastUltrasoundPipeline.from_pretrained(
+        folder,
+        use_safetensors=True,
+        local_files_only=True,
+        dtype=torch.float32,
+        low_cpu_mem_usage=False,  # what is asked for where accelerate is missing
+    )
+    if adapter is not None:
+        weights = load_file(folder / ADAPTERS / adapter / ADAPTER)
+        pipeline.unet.load_lora_adapter(weights, prefix=None, adapter_name=adapter)
+        pipeline.unet.fuse_lora()
+        pipeline.unet.unload_lora()
+    for name in ("autoencoder", "unet"):
+        getattr(pipeline, name).to(memory_format=torch.channels_last).eval()
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    return pipeline
 
 
 @dataclass(frozen=True)
@@ -74,19 +166,22 @@ class Engine:
         return images
 
     def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
-        device = self.pipeline.device
+        native, side = self.drawn_px, (self.size_px, self.size_px)
+        small = np.stack([resize(mask * np.uint8(255), native) for mask in masks]) > 127
         styles = styles_for([finding.scanner for finding in findings])
         conditions = self.pipeline.encode(
             terms_of(findings),
-            _resize(masks, self.drawn_px),
+            small.astype(np.uint8),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
             torch.stack([draw_place(finding.seed) for finding in findings]),
         )
-        drawn = [_noise(f.seed, self.drawn_px, self.pipeline.channels) for f in findings]
-        start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
+        drawn = [_noise(f.seed, native, self.pipeline.channels) for f in findings]
+        stacks = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+        start, *grain = (stack.to(self.pipeline.device) for stack in stacks)
         images = self.pipeline(conditions, start, grain, self.steps, self.guidance)
         grey = np.rint(images.cpu().numpy() * 255).astype(np.uint8)
-        return np.stack([_brought(image, self.size_px) for image in grey])
+        method = cv2.INTER_AREA if self.size_px < native else cv2.INTER_CUBIC
+        return np.stack([cv2.resize(image, side, interpolation=method) for image in grey])
 
 
 def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
@@ -102,16 +197,8 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
     steps = learned.steps or STEPS
     key = f"{digest} {hash_code(__name__)} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
-    return Engine(
-        pipeline,
-        size_px,
-        native,
-        threads,
-        steps,
-        guidance,
-        io.sha256_bytes(key.encode()),
-        adapted=learned.adapter is not None,
-    )
+    sha256, adapted = io.sha256_bytes(key.encode()), learned.adapter is not None
+    return Engine(pipeline, size_px, native, threads, steps, guidance, sha256, adapted=adapted)
 
 
 def _check(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:
@@ -130,15 +217,3 @@ def _noise(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
     side = size_px // FACTOR
     shapes = ((channels, side, side), *((1, size_px // k, size_px // k) for k in NOISED))
     return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
-
-
-def _resize(masks: Pixels, size_px: int) -> Pixels:
-    planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
-    return (np.stack(planes) > 127).astype(np.uint8)
-
-
-def _brought(image: Pixels, size_px: int) -> Pixels:
-    if len(image) == size_px:
-        return image
-    method = cv2.INTER_AREA if size_px < len(image) else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method), np.uint8)

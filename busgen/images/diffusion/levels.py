@@ -6,7 +6,6 @@ the ranges of its terms. In: images with masks, captions, terms. Out: values in 
 and planes beside the latents.
 """
 
-import cv2
 import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -17,14 +16,8 @@ from busgen import seeds
 from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import N_TERMS
-from busgen.imaging.surroundings import (
-    LEAST_PX,
-    band_behind,
-    echo_level,
-    posterior_band,
-    rim_around,
-    rim_level,
-)
+from busgen.imaging import surroundings
+from busgen.imaging.surroundings import band_behind, echo_level, posterior_band, rim_level
 
 FIELDS = ("echo_pattern", "posterior", "halo")  # whose terms say a lesion's level inside, ...
 SCALES = (0.35, 1.0, 0.4)  # ... behind and around it: about the sd of each over training lesions
@@ -50,8 +43,7 @@ def weigh(mask: Pixels) -> Pixels:
     side = len(mask) // FACTOR
     if not mask.any():
         return np.zeros((LEVELS, side, side), np.uint8)
-    height = cv2.boundingRect(mask)[3]
-    shown = np.stack([mask > 0, band_behind(mask, max(height, LEAST_PX)), rim_around(mask)])
+    shown = np.stack([mask > 0, band_behind(mask), surroundings.rim_around(mask)])
     blocks = shown.reshape(LEVELS, side, FACTOR, side, FACTOR)
     return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
 

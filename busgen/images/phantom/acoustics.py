@@ -62,13 +62,6 @@ def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
     return np.stack([cv2.sepFilter2D(p, -1, ONE, axial, borderType=border) for p in total])
 
 
-def _line_gain(grid: Grid, settings: Settings) -> float:
-    """Return the envelope of a flat reflector of amplitude 1 and one row at the focus."""
-    axial = gaussian_kernel(settings.style.axial_mm / grid.pixel_mm)
-    lateral = gaussian_kernel(settings.style.lateral_mm / grid.beam_mm)
-    return float(axial.max() * lateral.sum())
-
-
 def path_loss_db(attenuation: Floats, grid: Grid, settings: Settings, steer_deg: float) -> Floats:
     """Return the two-way loss (rows, columns) dB along beams steered by `steer_deg`."""
     rows, columns = grid.shape
@@ -114,7 +107,10 @@ def draw_looks(
     """
     echo_db, attenuation, reflect = maps
     style = settings.style
-    amplitude, coherent = _decibels(echo_db), reflect / np.float32(_line_gain(grid, settings))
+    axial = gaussian_kernel(style.axial_mm / grid.pixel_mm)
+    lateral = gaussian_kernel(style.lateral_mm / grid.beam_mm)
+    line_gain = float(axial.max() * lateral.sum())  # of a flat reflector, one row at the focus
+    amplitude, coherent = _decibels(echo_db), reflect / np.float32(line_gain)
     floor = 0.5 * _decibels(2 * (settings.floor_db + gain))
     margin = 1 + int(3 * beam_widths(grid, settings).max())  # beams beyond the image's sides
     steers = np.linspace(-style.steer_deg, style.steer_deg, style.looks)

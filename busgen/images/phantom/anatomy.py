@@ -8,17 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from busgen.images.phantom import reflectors
+from busgen.images.phantom import texture
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import (
-    Points,
-    join,
-    sigmoid,
-    smooth_noise,
-    smooth_noise_1d,
-    splat,
-    warp,
-)
+from busgen.images.phantom.texture import Points, sigmoid, smooth_noise, smooth_noise_1d, warp
 from busgen.priors.findings import Finding
 from busgen.seeds import Rng
 
@@ -171,7 +163,7 @@ def draw(
     where it is `fatty` (rows, columns) in [0, 1]; attenuation acts on the frequency `loss_mhz`.
     """
     layers = _draw_layers(rng, grid, finding)
-    walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
+    walls, sides, level = texture.draw_lobules(rng, grid, rise_mm)
     parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
     mix = {
         field: sum(part * np.float32(vars(MATERIALS[name])[field]) for name, part in parts.items())
@@ -188,9 +180,9 @@ def draw(
     scale = fat_attenuation / MATERIALS["fat"].attenuation
     loss = scale * mix["attenuation"] * uneven + rng.uniform(0.4, 2.0) * sides * parts["fat"]
     loss += _bad_contact(rng, grid)
-    lines = splat(grid.shape, _to_lines(rng, grid, layers, rise_mm, parts))
+    lines = texture.splat(grid.shape, _to_lines(rng, grid, layers, rise_mm, parts))
     lines += rng.uniform(1.0, 3.5) * walls * parts["fat"]
-    lines += reflectors.draw_boundary(rng, grid, parts["gland"])
+    lines += texture.draw_boundary(rng, grid, parts["gland"])
     return to_tissue(echo, loss, lines, fat_attenuation)
 
 
@@ -230,14 +222,14 @@ def _to_lines(
         (layers.retromammary, (3.0, 8.0)),
         (layers.muscle, (3.0, 12.0)),
     )
-    draw_one = reflectors.draw_interface
+    draw_one = texture.draw_interface
     found = [draw_one(rng, grid, depth, rise_mm, rng.uniform(*levels)) for depth, levels in bounds]
     clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
     pairs = (("fat", "gland"), 5.0, 0.0), (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06))
     for names, length_mm, slope in pairs:
         mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
-        found.append(reflectors.draw_fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
-    return join(*found)
+        found.append(texture.draw_fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
+    return texture.join(*found)
 
 
 def _bad_contact(rng: Rng, grid: Grid) -> Floats:

@@ -8,17 +8,10 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Pixels
+from busgen.images.phantom import texture
 from busgen.images.phantom.anatomy import Tissue, mean_chord, to_tissue
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import (
-    Points,
-    join,
-    random_sign,
-    sigmoid,
-    slopes,
-    smooth_noise,
-    splat,
-)
+from busgen.images.phantom.texture import Points, random_sign, sigmoid, smooth_noise
 from busgen.imaging.geometry import signed_distance
 from busgen.priors.findings import Finding
 from busgen.seeds import Rng
@@ -108,7 +101,7 @@ def insert_lesion(
     if edge < SMOOTH_MM:
         wall, side = _smooth_wall(parts[4], finding, distance_mm, grid)
         reflect, loss = reflect + wall, loss + side
-    grains = splat(grid.shape, _calcifications(parts[5], finding, distance_mm, grid))
+    grains = texture.splat(grid.shape, _calcifications(parts[5], finding, distance_mm, grid))
     loss = loss + GRAIN_LOSS * cv2.GaussianBlur(np.abs(grains), (0, 0), 0.25 / grid.pixel_mm)
     return to_tissue(echo, loss, reflect + grains, tissue.fat_attenuation)
 
@@ -135,16 +128,16 @@ def _attenuation_ratio(
 def _inside_db(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return echogenicity (dB against fat) of the lesion's inside."""
     echo = finding.echo_pattern or "hypoechoic"
-    (low, high), texture = INSIDE_DB[echo]
+    (low, high), rough = INSIDE_DB[echo]
     size = max(min(finding.width_mm or 5.0, finding.height_mm or 5.0), 2.0)
     blobs = smooth_noise(rng, grid, 0.10 * size, 0.15 * size)
     fine = smooth_noise(rng, grid, 0.3, 0.9)
-    db = rng.uniform(low, high) + texture * (0.8 * blobs + 0.6 * fine)
+    db = rng.uniform(low, high) + rough * (0.8 * blobs + 0.6 * fine)
     if echo == "complex_cystic_solid":
         cyst = sigmoid((blobs - rng.uniform(0.2, 1.0)) / 0.08)
         db = db * (1 - cyst) + rng.uniform(*INSIDE_DB["anechoic"][0]) * cyst
     if echo == "anechoic":  # reverberation behind the front wall
-        upper = np.clip(-slopes(distance_mm, grid)[0], 0, 1)
+        upper = np.clip(-texture.slopes(distance_mm, grid)[0], 0, 1)
         db = db + rng.uniform(6, 14) * upper * np.exp(np.minimum(distance_mm, 0) / 0.8)
     return np.asarray(db, np.float32)
 
@@ -172,7 +165,7 @@ def _spicules(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Fl
     z = center_z + (0.42 * (finding.height_mm or 5.0) + reach) * np.sin(angle)
     level = random_sign(rng, count)[:, None] * rng.uniform(4, 10, (count, 1)) * (1 - t)
     points = (z / grid.pixel_mm, x / grid.beam_mm, level)
-    drawn = splat(grid.shape, Points(*(p.ravel().astype(np.float32) for p in points)))
+    drawn = texture.splat(grid.shape, Points(*(p.ravel().astype(np.float32) for p in points)))
     soft = cv2.GaussianBlur(drawn, (0, 0), 0.18 / grid.pixel_mm)
     return np.asarray(np.clip(2 * soft, -9, 8), np.float32)
 
@@ -181,7 +174,7 @@ def _smooth_wall(
     rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid
 ) -> tuple[Floats, Floats]:
     """Return a smooth wall's echoes where it faces the beam, and its sides' refraction loss."""
-    dz, dx = slopes(distance_mm, grid)
+    dz, dx = texture.slopes(distance_mm, grid)
     steep = np.abs(dx) / (np.hypot(dx, dz) + np.float32(1e-3))
     patches = np.exp(0.7 * smooth_noise(rng, grid, 1, 1.5))
     strength = rng.uniform(0.3, 1.2) * (2.0 if finding.echo_pattern == "anechoic" else 1.0)
@@ -199,8 +192,11 @@ def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid)
     room_mm2 = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
     count = int(rng.integers(2, 4 + min(int(room_mm2 / 8), 12)))
     if where == "intraductal":
-        width_mm = finding.width_mm or 0.0
-        row, column = _duct(rng, width_mm, _center_mm(distance_mm, grid), count)
+        x, z = _center_mm(distance_mm, grid)
+        along = rng.uniform(0.5, 6.0, count)
+        column = x + rng.choice([-1.0, 1.0]) * (0.45 * (finding.width_mm or 0.0) + along)
+        bent = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2
+        row = z + (bent + rng.normal(0, 0.15, count))
         row, column = row / grid.pixel_mm, column / grid.beam_mm
     else:
         deepest = float(distance_mm.min())
@@ -209,14 +205,5 @@ def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid)
         there = outside if where == "outside_a_mass" and outside.any() else core
         at = rng.choice(np.flatnonzero(there), count)
         row, column = np.divmod(at, grid.shape[1])
-    return join(Points(row, column, rng.lognormal(3.1, 0.5, count) * random_sign(rng, count)))
-
-
-def _duct(
-    rng: Rng, width_mm: float, center_mm: tuple[float, float], count: int
-) -> tuple[Floats, Floats]:
-    """Return depths and laterals (mm) of `count` places along a duct that leaves the lesion."""
-    along = rng.uniform(0.5, 6.0, count)
-    x = rng.choice([-1.0, 1.0]) * (0.45 * width_mm + along)
-    z = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2 + rng.normal(0, 0.15, count)
-    return center_mm[1] + z, center_mm[0] + x
+    value = rng.lognormal(3.1, 0.5, count) * random_sign(rng, count)
+    return texture.join(Points(row, column, value))

@@ -20,11 +20,10 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
 
 from busgen import seeds
-from busgen.arrays import Floats32, Pixels
+from busgen.arrays import Pixels
 from busgen.code import hash_code
-from busgen.compute.devices import resolve_device
+from busgen.compute.devices import resolve_device, torch_threads
 from busgen.compute.quiet import silence
-from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.stable_diffusion import layout
@@ -100,7 +99,10 @@ class Engine:
             guidance_scale=self.guidance,
             output_type="np",
         ).images
-        return np.stack([_grey(image, self.size_px) for image in images])
+        size = (self.size_px, self.size_px)
+        grey = [image.mean(axis=2, dtype=np.float32) for image in images]
+        small = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in grey]
+        return np.asarray(np.rint(np.stack(small) * 255), np.uint8)
 
 
 def make_control(masks: Pixels, side: int, channels: int) -> torch.Tensor:
@@ -108,14 +110,6 @@ def make_control(masks: Pixels, side: int, channels: int) -> torch.Tensor:
     resized = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST_EXACT) for m in masks]
     whole = torch.from_numpy(np.stack(resized)).float()
     return whole[:, None].repeat(1, channels, 1, 1)
-
-
-def _grey(image: Floats32, size_px: int) -> Pixels:
-    """Return an image (S, S, 3) in [0, 1] as an image, area-averaged to `size_px`."""
-    grey = image.mean(axis=2, dtype=np.float32)
-    if len(grey) != size_px:
-        grey = cv2.resize(grey, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.rint(grey * 255), np.uint8)
 
 
 def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:

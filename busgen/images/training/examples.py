@@ -130,7 +130,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Image
     if not all((work / split / CAPTIONS).is_file() for split in SPLITS):
         ours = [path for path in tables if weights_may_ship(path)]
         bounds = fit_bounds(ours, cohort)
-        write_text(work / BOUNDS, dumps({"bounds": bounds.to_json()}))
+        write_text(work / BOUNDS, dumps(asdict(bounds)))
         for split in SPLITS:
             save_examples(read_images(ours, cohort, split, bounds), work / split)
     return {split: load_examples(work / split) for split in SPLITS}
@@ -146,12 +146,8 @@ def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
         rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
         raise UserError(rule, sorted(path.parent.name for path in tables), "add breast")
     rows = [row for row in _rows(readers, cohort, "train") if row["mask"] is not None]
-    crops, known, readings = crop_all(rows), [], []
-    for row, image, mask in zip(rows, crops.images, crops.masks, strict=True):
-        if (reading := read_lesion(image, mask)) is not None:
-            known.append(row)
-            readings.append(reading)
-    return descriptor_bounds.fit_bounds(known, readings)
+    crops = crop_all(rows)
+    return descriptor_bounds.fit_bounds(rows, list(map(read_lesion, crops.images, crops.masks)))
 
 
 def read_images(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> ImageSet:

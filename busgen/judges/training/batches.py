@@ -14,8 +14,8 @@ from torch import Tensor
 
 from busgen.arrays import Pixels
 from busgen.imaging.decode import Box, bounding_box
-from busgen.judges.judges import ClassifierSpec, SegmenterSpec, to_input
-from busgen.judges.views import Window, crop, window_around
+from busgen.judges import judges
+from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
 
@@ -24,7 +24,7 @@ WHITE = np.uint8(255)
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
 
-def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
+def random_window(side: int, rng: Rng, strength: float = 1.0) -> judges.Window:
     """Return a window of a square image: .6 to 1.15 of its side, up to a tenth stretched.
 
     With a `strength` below 1 windows differ less from the image.
@@ -33,10 +33,10 @@ def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
     stretch = np.exp(rng.uniform(-0.1, 0.1) * strength)
     height, width = size * stretch, size / stretch
     row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
-    return Window(row, col, height, width)
+    return judges.Window(row, col, height, width)
 
 
-def window_outside(box: Box, side: int, rng: Rng) -> Window | None:
+def window_outside(box: Box, side: int, rng: Rng) -> judges.Window | None:
     """Return a window of .35 of a square image or more that shows nothing of `box`, if any."""
     size = side * rng.uniform(0.35, 0.6)
     free = [
@@ -50,23 +50,23 @@ def window_outside(box: Box, side: int, rng: Rng) -> Window | None:
         return None
     top, bottom, left, right = rooms[rng.integers(len(rooms))]
     row, col = rng.uniform(top, bottom - size), rng.uniform(left, right - size)
-    return Window(row, col, size, size)
+    return judges.Window(row, col, size, size)
 
 
-def jitter(window: Window, rng: Rng) -> Window:
+def jitter(window: judges.Window, rng: Rng) -> judges.Window:
     """Return a window near `window`: .8 to 1.25 of its size, shifted by up to a tenth."""
     size = np.exp(rng.uniform(-0.22, 0.22))
     stretch = np.exp(rng.uniform(-0.08, 0.08))
     height, width = window.height * size * stretch, window.width * size / stretch
     row = window.row + (window.height - height) / 2 + rng.uniform(-0.1, 0.1) * height
     col = window.col + (window.width - width) / 2 + rng.uniform(-0.1, 0.1) * width
-    return Window(row, col, height, width)
+    return judges.Window(row, col, height, width)
 
 
 def augment(
     image: Pixels,
     masks: tuple[Pixels, ...],
-    window: Window,
+    window: judges.Window,
     size_px: int,
     rng: Rng,
     strength: float = 1.0,
@@ -75,8 +75,8 @@ def augment(
 
     They are mirrored in half of the cases.
     """
-    seen = _brighten(crop(image, window, size_px), rng, strength)
-    both = np.stack([seen, *(crop(mask, window, size_px) for mask in masks)])
+    seen = _brighten(window.crop(image, size_px), rng, strength)
+    both = np.stack([seen, *(window.crop(mask, size_px) for mask in masks)])
     return both[..., ::-1] if rng.random() < 0.5 else both
 
 
@@ -116,9 +116,9 @@ def make_batch(
     if isinstance(spec, ClassifierSpec):
         seen = np.stack([_view_lesion(spec, crops, int(i), draws) for i in indices])
         labels = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
-        return to_input(seen, "cpu"), labels, torch.ones_like(labels)
+        return judges.to_input(seen, "cpu"), labels, torch.ones_like(labels)
     seen = np.stack([_view_image(spec, crops, int(i), draws) for i in indices])
-    inputs, targets, ignore = (to_input(seen[:, [plane]], "cpu") for plane in range(3))
+    inputs, targets, ignore = (judges.to_input(seen[:, [plane]], "cpu") for plane in range(3))
     return inputs, targets, 1 - ignore
 
 
@@ -142,5 +142,5 @@ def _view_lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -
     box = bounding_box(mask)
     if box is None:
         raise ValueError(f"crop {index} has no lesion to classify")
-    window = jitter(window_around(box, spec.context), rng)
+    window = jitter(judges.window_around(box, spec.context), rng)
     return augment(crops.images[index], (mask * WHITE,), window, spec.size_px, rng, draws.strength)

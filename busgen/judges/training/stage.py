@@ -21,7 +21,7 @@ from scipy.special import logit
 
 from busgen import io, seeds
 from busgen.code import hash_code
-from busgen.compute.threads import compute_alone
+from busgen.compute.devices import compute_alone
 from busgen.errors import BusgenError
 from busgen.folders import open_work
 from busgen.io import replace_file

@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from busgen.arrays import Floats, Pixels
+from busgen.compute.devices import torch_threads
 from busgen.compute.pretrained import EfficientNetLite
-from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import ASSETS, replace_file, sha256_file
 from busgen.metrics.spaces.us64.features import require_square
 from busgen.real.cohort import find_cohort, find_tables

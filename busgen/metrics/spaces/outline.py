@@ -9,7 +9,7 @@ import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
 from busgen.code import hash_code
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.similarity.known_images import mirror
 

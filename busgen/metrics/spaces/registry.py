@@ -70,9 +70,9 @@ def load_space(name: str) -> FeatureSpace:
         axes = load_axes()
         return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)
     if name == "radiomic":
-        from busgen.metrics.spaces.radiomic import space
+        from busgen.metrics.spaces import radiomic
 
-        return FeatureSpace(name, hash_code(space.__name__), space.embed)
+        return FeatureSpace(name, hash_code(radiomic.__name__), radiomic.embed)
     path = Path(name)
     if path.suffix.lower() in SCRIPTED or path.is_dir():
         from busgen.metrics.spaces import user_network

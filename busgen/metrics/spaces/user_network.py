@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
 from busgen.io import read_json, sha256_file, sha256_files

@@ -5,8 +5,8 @@ In: a folder as its publisher lays it out. Out: a folder with `table.parquet`, `
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,29 +27,14 @@ ORIGINS = Path(__file__).with_name("datasets.json")  # citation and licence of e
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
     {name: DatasetInfo(name, **facts) for name, facts in read_json(ORIGINS).items()}
 )
+_MODULES = (breast, bus_bra, busi, bus_uclm, stu, udiat)
 READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
-    {
-        "breast": breast.list_images,
-        "bus_bra": bus_bra.list_images,
-        "busi": busi.list_images,
-        "bus_uclm": bus_uclm.list_images,
-        "stu": stu.list_images,
-        "udiat": udiat.list_images,
-    }
+    {module.__name__.rpartition(".")[2]: module.list_images for module in _MODULES}
 )
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
 CANONICAL = "canonical data"
 ROWS_PER_GROUP = 32  # published images are large: a group stays some 10 MB
 _LESION = {c.name for c in schema.columns("real") if c.lesion}
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Canonical rows (`schema.arrow_schema("real")`), `(source_file, reason)` of the rest."""
-
-    table: pa.Table
-    left_out: tuple[tuple[str, str], ...]
-    info: DatasetInfo
 
 
 def list_images(name: str, path: Path) -> Listing:
@@ -84,10 +69,12 @@ def write_canonical(
                 for rows in _canonical(name, listing, left_out):
                     writer.write_table(pa.Table.from_pylist(rows, schema=columns))
                     tick(len(rows))
-            _require_rows(pq.read_metadata(table).num_rows, left_out)
+            if pq.read_metadata(table).num_rows == 0:
+                got = f"none, e.g. {left_out[0] if left_out else 'no rows'}"
+                raise DataError("a dataset must have a readable image", got, "restore it")
             without_pixels = [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
             slim = pq.read_table(table, columns=without_pixels)
-            record = summary(Dataset(slim, tuple(left_out), DATASETS[name]))
+            record = summary(DATASETS[name], slim, left_out)
             reasons = [{"source_file": file, "reason": why} for file, why in left_out]
             (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
             info = asdict(DATASETS[name]) | {"summary": record}
@@ -123,13 +110,17 @@ def _canonical(
                 yield rows
 
 
-def summary(reading: Dataset) -> dict[str, Any]:
+def summary(
+    info: DatasetInfo, table: pa.Table, left_out: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
     """Return what was read, in numbers: counts by class, completeness, flags, notes, left out.
 
     `complete` gives for each published field how many of the rows to which it applies (lesions
     only, for a lesion's fields) state it, as ``[stated, applicable]``; flags tell of masks.
+
+    `table` canonical rows (`schema.arrow_schema("real")`), `left_out` `(source_file, reason)` of
+    the rest.
     """
-    table = reading.table
     pathology = table["pathology"].to_pylist()
     lesions = sum(term != "normal" for term in pathology)
     fields = [f.name for f in table.schema if f.nullable and f.type != schema.IMAGE]
@@ -139,19 +130,13 @@ def summary(reading: Dataset) -> dict[str, Any]:
         return dict(Counter(x for row in table[column].to_pylist() for x in row).most_common())
 
     return {
-        "dataset": reading.info.name,
-        "licence": reading.info.licence,
+        "dataset": info.name,
+        "licence": info.licence,
         "read": table.num_rows,
         "patients": len(set(table["patient_id"].to_pylist())),
         "by_pathology": dict(Counter(term or "unknown" for term in pathology)),
         "complete": {n: [stated[n], lesions if n in _LESION else table.num_rows] for n in fields},
         "flags": count("flags"),
         "notes": count("notes"),
-        "left_out": [list(item) for item in reading.left_out],
+        "left_out": [list(item) for item in left_out],
     }
-
-
-def _require_rows(count: int, left_out: list[tuple[str, str]]) -> None:
-    if count == 0:
-        got = f"none, e.g. {left_out[0] if left_out else 'no rows'}"
-        raise DataError("a dataset must have a readable image", got, "restore it")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import io
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 
 SHOWN_PX = 256  # larger images are reduced to this, smaller ones left as they are
 BARS_MM = (50, 20, 10, 5, 2, 1)

@@ -1,6 +1,6 @@
 """What was learned from: public datasets, and what cleaning found in them.
 
-In: the reference's sources and the cohort's counts (`busgen.real.cleaning`), which it carries.
+In: the reference's sources and the cohort's counts (`busgen.real.prepare`), which it carries.
 Out: datasets, what was found with counts by dataset, images of each split.
 """
 

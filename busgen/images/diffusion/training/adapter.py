@@ -20,27 +20,14 @@ from busgen import folders, io, training_loop
 from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.extras import require_extra
+from busgen.images.diffusion import engine
 from busgen.images.diffusion.autoencoder import draw_noise
-from busgen.images.diffusion.folder import (
-    ADAPTERS,
-    KIND,
-    MANIFEST,
-    SHIPPED,
-    checked_hash,
-    load_model,
-    write_manifest,
-)
+from busgen.images.diffusion.engine import ADAPTERS, KIND, MANIFEST, checked_hash
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import NO_STYLE
+from busgen.images.diffusion.training import latents
 from busgen.images.diffusion.training.flow import Trainee
-from busgen.images.diffusion.training.latents import (
-    KEEP,
-    SELECTIONS,
-    Views,
-    encode,
-    stated_terms,
-    validation_batches,
-)
+from busgen.images.diffusion.training.latents import Views
 from busgen.images.diffusion.training.publish import EVIDENCE
 from busgen.images.training.examples import BOUNDS, SPLITS, read_images
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
@@ -93,7 +80,7 @@ def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank:
     require_extra("sd", "an adapter")
     if rank not in RANKS:
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
-    start = params.start or SHIPPED
+    start = params.start or engine.SHIPPED
     _require_room(out, start, dataset)
     tables = {path.parent.name: path for path in find_tables(folder)}
     if dataset not in tables:
@@ -132,7 +119,7 @@ def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[st
     from peft import LoraConfig
 
     folders.open_work(plan.work)
-    pipeline = load_model(plan.start, torch.device("cpu"))
+    pipeline = engine.load_model(plan.start, torch.device("cpu"))
     views, stated, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
@@ -167,10 +154,10 @@ def _examples(
     stated: dict[str, Tensor] = {}
     for split in SPLITS:
         images = read_images([plan.table], plan.cohort, split, bounds)
-        training = split == "train"
-        views[split] = encode(pipeline.autoencoder, images, plan.params.views if training else 1)
-        count, keep = (SELECTIONS, KEEP) if training else (1, 1.0)
-        stated[split] = stated_terms(images.captions, count, keep)
+        most = (plan.params.views, latents.SELECTIONS, latents.KEEP)
+        windows, count, keep = most if split == "train" else (1, 1, 1.0)
+        views[split] = latents.encode(pipeline.autoencoder, images, windows)
+        stated[split] = latents.stated_terms(images.captions, count, keep)
     return views, stated, images.crops
 
 
@@ -186,7 +173,7 @@ def _scores(
     trainee = Trainee(modules, views, stated)
     pipeline.to(trainee.device)
     drawn = []
-    batches = validation_batches(views["validation"], stated["validation"], 8)
+    batches = latents.validation_batches(views["validation"], stated["validation"], 8)
     for number, batch in enumerate(batches):
         noise = make_draws(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
@@ -208,5 +195,5 @@ def _write(
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
         io.write_text(own / TOLD, io.dumps(conditions))
         shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
-        write_manifest(partial)
+        engine.write_manifest(partial)
     folders.clear_work(plan.out)

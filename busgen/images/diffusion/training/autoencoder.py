@@ -47,12 +47,9 @@ class Trainee(AdversarialTrainee):
             latents = self.model.encode(real)
             shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
             shaken = latents + SHAKE * latents.detach().std() * shake
-            generated = self.model.decode(
-                shaken, draw_noise(len(real), real.shape[-1], draws.noise)
-            )
-            generated = torch.where(
-                weight > 0, generated, real
-            )  # what is painted over teaches nothing
+            grain = draw_noise(len(real), real.shape[-1], draws.noise)
+            # what is painted over teaches nothing
+            generated = torch.where(weight > 0, self.model.decode(shaken, grain), real)
             told_made, _ = self.critic(generated.detach())
             told_real, features_real = self.critic(real)
         critical = critics.critic_loss(told_real.float(), told_made.float())
@@ -96,9 +93,8 @@ def train(
     """
     model = build_network(Autoencoder, schedule.seed)
     assert isinstance(model, Autoencoder)
-    mean = training_loop.train(Trainee(model, splits, schedule), schedule, folder, tick)[
-        "autoencoder"
-    ]
+    trainee = Trainee(model, splits, schedule)
+    mean = training_loop.train(trainee, schedule, folder, tick)["autoencoder"]
     assert isinstance(mean, Autoencoder)
     return standardise(mean, splits["train"])
 

@@ -51,10 +51,10 @@ class Views:
     """N views of images.
 
     `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `distances` (N, h, w) to their
-    outlines; `weights` (N, h, w) 0 where text or calipers were; `image_rows` (N,) which image it
-    shows; `styles` (N,); `levels` (N, LEVELS) of its image, NaN where not seen, and the `places`
-    (N, LEVELS, h, w) that show them; `chances` (N,) to be drawn; `whole` (N,) whether it is all of
-    the image.
+    outlines; `weights` (N, h, w) 0 where text or calipers hide more than an eighth; `image_rows`
+    (N,) which image it shows; `styles` (N,); `levels` (N, LEVELS) of its image, NaN where not seen,
+    and the `places` (N, LEVELS, h, w) that show them; `chances` (N,) to be drawn; `whole` (N,)
+    whether it is all of the image.
     """
 
     latents: Tensor
@@ -92,6 +92,8 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int) -> Views:
         part = to_input(images[start : start + AT_ONCE]).to(device)
         with torch.inference_mode(), autocast(device):
             encoded.append(model.encode(part).float())
+    side = ignored.shape[1] // FACTOR
+    hidden = ignored.reshape(-1, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
     shown = np.repeat(np.arange(len(crops)), views)
     drawn = probabilities(crops) * weigh(pictures.captions)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
@@ -99,7 +101,7 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int) -> Views:
         torch.cat(encoded).clone(),
         masks,
         np.stack([distance(mask) for mask in masks]),
-        _weights(ignored),
+        (hidden <= 1 / FACTOR).astype(np.float32),
         shown,
         styles[shown],
         measure(crops)[shown],
@@ -129,13 +131,6 @@ def _views(crops: Crops, index: int, views: int) -> tuple[Pixels, ...]:
         cut.append([np.asarray(cv2.resize(part, (side, side)), np.uint8) for part in parts])
     images, masks, ignored = (np.stack(stack) for stack in zip(*cut, strict=True))
     return images, (masks > 127).astype(np.uint8), (ignored > 0).astype(np.uint8)
-
-
-def _weights(ignored: Pixels) -> Floats32:
-    """Return (N, h, w): 0 for latents of which more than an eighth is ignored, else 1."""
-    count, side = len(ignored), ignored.shape[1] // FACTOR
-    shares = ignored.reshape(count, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
-    return np.asarray(shares <= 1 / FACTOR, np.float32)
 
 
 def stated_terms(captions: Sequence[Caption], count: int, keep: float) -> Tensor:
@@ -239,7 +234,6 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
     rim = FIELDS.index("halo")
     yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
     ranges.known[yes, rim] = ranges.known[no, rim]
-    ranges.means[yes, rim] = (
-        ranges.means[no, rim] + ranges.known[no, rim] * HALO * ranges.spread[rim]
-    )
+    above = ranges.known[no, rim] * HALO * ranges.spread[rim]
+    ranges.means[yes, rim] = ranges.means[no, rim] + above
     return ranges

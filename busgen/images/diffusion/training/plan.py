@@ -7,17 +7,35 @@ that decides the weights.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from busgen import io
+from busgen import folders, io
 from busgen.code import hash_code
 from busgen.errors import UserError
-from busgen.folders import require_replaceable
-from busgen.images.diffusion.folder import KIND, checked_hash
+from busgen.images.diffusion.engine import KIND, checked_hash
+from busgen.learning.presets import Presets
 from busgen.params.train_images import FlowParams, ScheduleParams, TrainImagesParams
+from busgen.real.cohort import find_cohort, find_tables
 from busgen.training_loop import Schedule
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
 PARTS = ("autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
+# `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large
+# GPU, some 25 minutes
+_QUICK = {"steps": 2, "batch": 2}
+PRESETS: Presets = MappingProxyType(
+    {
+        "small": {},
+        "base": {
+            "autoencoder": {"steps": 8000, "batch": 64},
+            "flow": {"steps": 8000, "batch": 256, "widths": (128, 256, 384), "layers": 2},
+            "guided": {"steps": 1500, "batch": 256},
+            "decoder": {"steps": 4000, "batch": 64},
+        },
+        "rehearsal": dict.fromkeys(("autoencoder", "guided", "decoder"), _QUICK)
+        | {"flow": _QUICK | {"widths": (32, 64)}},
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -33,14 +51,9 @@ class Training:
     def schedule(self, part: str) -> Schedule:
         """Return how long and how fast a part learns."""
         request: ScheduleParams = getattr(self.params, part)
-        return Schedule(
-            steps=request.steps,
-            batch=request.batch,
-            rate=request.rate,
-            seed=self.params.seed + PARTS.index(part),
-            accumulate=request.accumulate,
-            half_precision=self.params.half_precision,
-        )
+        own = request.model_dump(include={"steps", "batch", "rate", "accumulate"})
+        seed, half = self.params.seed + PARTS.index(part), self.params.half_precision
+        return Schedule(**own, seed=seed, half_precision=half)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -54,6 +67,16 @@ class Training:
         return {part: getattr(self.params, part).images_seen for part in self.parts}
 
 
+def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
+    """Return the training on the canonical data in `folder`; it works beside `out`.
+
+    Raises `UserError` if `folder` has no canonical data, `out` holds other things, or
+    `params.start` is no generator.
+    """
+    tables = find_tables(folder)
+    return resolve(tables, find_cohort(folder), params, folders.work_path(out), out)
+
+
 def resolve(
     tables: Sequence[Path], cohort: Path, params: TrainImagesParams, work: Path, out: Path
 ) -> Training:
@@ -62,7 +85,7 @@ def resolve(
     Raises `UserError` if `out` holds other things, or `params.start` no generator, or one of
     another network.
     """
-    require_replaceable(out, KIND)
+    folders.require_replaceable(out, KIND)
     key = params.model_dump_json()
     if params.start:
         key += checked_hash(params.start)

@@ -5,7 +5,7 @@ autoencoder, denoising network with guidance folded in, decoder and last steps t
 log. A killed training goes on from its last checkpoint.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -17,68 +17,59 @@ from busgen import folders, training_loop
 from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.folder import KIND, load_model
+from busgen.images.diffusion.engine import KIND, load_model
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training import autoencoder, decoder, flow
+from busgen.images.diffusion.training import autoencoder, decoder, flow, latents
 from busgen.images.diffusion.training.decoder import AVERAGE
 from busgen.images.diffusion.training.decoder_examples import make_examples
 from busgen.images.diffusion.training.flow import Network, build_network
-from busgen.images.diffusion.training.latents import (
-    KEEP,
-    SELECTIONS,
-    Views,
-    encode,
-    fit_ranges,
-    load_examples,
-    measure,
-    save_examples,
-    stated_terms,
-)
+from busgen.images.diffusion.training.latents import Views
 from busgen.images.diffusion.training.plan import NETWORK, Training
-from busgen.images.diffusion.training.publish import publish
-from busgen.images.diffusion.training.sample_sheets import write_sheet
+from busgen.images.diffusion.training.publish import publish, write_sheet
 from busgen.images.training.examples import SPLITS, ImageSet, prepare
 from busgen.real.crops import SIDE
 from busgen.training_loop import OnProgress
 
 
-def train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
+def train(training: Training, tick: OnProgress) -> Path:
     """Train what is not trained yet, publish it, and return its folder.
 
-    `ticks(part)` gives what is told how many images the part has seen.
+    A killed training goes on where it was. `tick` gets the number of images seen.
     """
     with folders.lock_folder(training.out, KIND):
-        return _train(training, ticks)
+        _train(training, tick)
+    folders.clear_work(training.out)
+    return training.out
 
 
-def _train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
+def _train(training: Training, tick: OnProgress) -> None:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
-    autoencoder = _autoencoder(training, images, ticks)
-    ranges = fit_ranges(images["train"].captions, measure(images["train"].crops))
+    autoencoder = _autoencoder(training, images, tick)
+    ranges = latents.fit_ranges(images["train"].captions, latents.measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, ranges)
     if parts := [part for part in NETWORK if part in training.parts]:
         views = _views(training, images, autoencoder)
-        whole = stated_terms(images["validation"].captions, 1, 1.0)
-        some = stated_terms(images["train"].captions, SELECTIONS, KEEP)
+        whole = latents.stated_terms(images["validation"].captions, 1, 1.0)
+        some = latents.stated_terms(images["train"].captions, latents.SELECTIONS, latents.KEEP)
         stated = {"train": some, "validation": whole}
         for part in parts:
-            pipeline = _learn(training, part, pipeline, views, stated, ticks(part))
+            pipeline = _learn(training, part, pipeline, views, stated, tick)
     if "decoder" in training.parts:
-        pipeline = _decoder(training, pipeline, images, ticks("decoder"))
-    return publish(training, images, pipeline)
+        pipeline = _decoder(training, pipeline, images, tick)
+    publish(training, images, pipeline)
 
 
 def _autoencoder(
-    training: Training, images: Mapping[str, ImageSet], ticks: Callable[[str], OnProgress]
+    training: Training, images: Mapping[str, ImageSet], tick: OnProgress
 ) -> Autoencoder:
     """Return the autoencoder: trained, read from the work folder, or the one to start from."""
     path = (training.params.start or training.work) / "autoencoder"
     if not path.is_dir():
         crops = {split: each.crops for split, each in images.items()}
         schedule, work = training.schedule("autoencoder"), training.work / "autoencoder.training"
-        generated = autoencoder.train(crops, schedule, work, ticks("autoencoder"))
+        generated = autoencoder.train(crops, schedule, work, tick)
         with folders.write_folder(path, "part of a generator") as partial:
             generated.save_pretrained(partial)
     generated = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
@@ -93,8 +84,8 @@ def _views(
     for split, count in zip(SPLITS, (training.params.flow.views, 1), strict=True):
         path = training.work / f"views-{split}.safetensors"
         if not path.is_file():
-            save_examples(encode(autoencoder, images[split], count), path)
-        views[split] = load_examples(path)
+            latents.save_examples(latents.encode(autoencoder, images[split], count), path)
+        views[split] = latents.load_examples(path)
     return views
 
 

@@ -114,11 +114,8 @@ def plan(request: Options, seed: int, recipe: Recipe | None = None) -> Training:
     if request.adapt is not None and request.adapt not in tables:
         rule = f"{request.folder} must hold the data set to adapt to"
         raise UserError(rule, request.adapt, f"choose from {', '.join(tables)}")
-    own = (
-        [tables[request.adapt]]
-        if request.adapt
-        else list(filter(weights_may_ship, tables.values()))
-    )
+    every = tables.values()
+    own = [tables[request.adapt]] if request.adapt else [*filter(weights_may_ship, every)]
     cohort = find_cohort(request.folder)
     bounds = fit_bounds(list(tables.values()), cohort)
     return Training(request, recipe, read_images(own, cohort, "train", bounds), seed)
@@ -146,18 +143,17 @@ def train(training: Training, tick: OnProgress) -> Path:
     with folders.lock_folder(request.out, KIND):
         run = Run(training.seed, folders.open_work(training.work), tick=tick)
         conditions = [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]
-        trained = stage.train(
-            request.start, training.images.crops, conditions, training.recipe, run
-        )
+        crops, recipe = training.images.crops, training.recipe
+        trained = stage.train(request.start, crops, conditions, recipe, run)
         log = (training.work / LOG).read_text(encoding="utf-8")
         with folders.write_folder(request.out, KIND) as partial:
             if request.adapt is None:
-                save_model(trained, request.start, training.recipe, partial)
+                save_model(trained, request.start, recipe, partial)
                 io.write_text(partial / LOG, log)
             else:
                 kept = request.out if (request.out / "unet").is_dir() else request.start
                 folders.copy_folder(kept, partial)
-                own = save_adapter(trained, training.recipe, partial, request.adapt)
+                own = save_adapter(trained, recipe, partial, request.adapt)
                 io.write_text(own / LOG, log)
         folders.clear_work(request.out)
     return request.out

@@ -7,7 +7,7 @@ hyperechoic, complex_cystic_solid, margins that are not circumscribed, halo, cal
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -97,13 +97,9 @@ class Bounds:
         shown = {bound.term for bound in own} - missed
         return shown.pop() if len(shown) == 1 else None
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return what JSON can hold; `bounds_from_json` reads it back."""
-        return [asdict(bound) for bound in self.bounds]
-
 
 def bounds_from_json(content: Sequence[Mapping[str, Any]]) -> Bounds:
-    """Return the bounds that `Bounds.to_json` wrote."""
+    """Return bounds as JSON holds `asdict` of each."""
     return Bounds(tuple(Bound(**entry) for entry in content))
 
 
@@ -124,7 +120,7 @@ def read_lesion(image: Pixels, mask: Pixels) -> Reading | None:
     )
 
 
-def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
+def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading | None]) -> Bounds:
     """Fit bounds to readers' terms.
 
     Of outlines and echo patterns, a term's interval is the one that holds most images while
@@ -134,10 +130,12 @@ def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
     of them. Orientation, and round against oval, are definitions: BrEaST has 15 round lesions.
 
     `rows`: canonical rows of lesions with readers' terms, of training patients only; `readings`:
-    (N) what `read_lesion` returned for each. Raises `DataError` if readers see no posterior
-    features in fewer than `FEWEST` of the images.
+    (N) what `read_lesion` returned for each; a row where that is None is left out. Raises
+    `DataError` if readers see no posterior features in fewer than `FEWEST` of the images.
     """
-    found = [bound for rule in _RULES if (bound := _interval(rule, rows, readings))]
+    cases = [row for row, one in zip(rows, readings, strict=True) if one is not None]
+    seen = [one for one in readings if one is not None]
+    found = [bound for rule in _RULES if (bound := _interval(rule, cases, seen))]
     smooth = [Bound("shape", "round", b.measure, b.low, b.high) for b in found if b.term == "oval"]
     return Bounds(
         (
@@ -147,7 +145,7 @@ def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
             *smooth,
             *([Bound("shape", "oval", "axes", None, OVAL_AXES)] if smooth else []),
             *([Bound("shape", "round", "axes", ROUND_AXES, None)] if smooth else []),
-            *_band_bounds(rows, readings),
+            *_band_bounds(cases, seen),
         )
     )
 

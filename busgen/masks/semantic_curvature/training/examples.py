@@ -19,8 +19,7 @@ from busgen import seeds
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.errors import DataError
 from busgen.io import replace_file
-from busgen.masks.semantic_curvature.codes import encode, find_outline
-from busgen.masks.semantic_curvature.conditions import Lesion, to_conditions
+from busgen.masks.semantic_curvature.codes import Lesion, encode, find_outline, to_conditions
 from busgen.masks.semantic_curvature.training import descriptor_bounds
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, read_lesion
 from busgen.real.cohort import IMAGES, has_usable_pixels, read_rows
@@ -81,13 +80,9 @@ def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
     readers = [path for path in tables if path.parent.name in READ]
     if not readers:
         return Bounds(())
-    rows, readings = [], []
-    for row in _rows(readers, cohort, "train"):
-        square = crop_square(row)
-        reading = read_lesion(square.image, square.mask)
-        if reading is not None:
-            rows.append({name: row[name] for name in TOLD})
-            readings.append(reading)
+    rows = _rows(readers, cohort, "train")
+    squares = map(crop_square, rows)
+    readings = [read_lesion(square.image, square.mask) for square in squares]
     return descriptor_bounds.fit_bounds(rows, readings)
 
 
@@ -133,9 +128,8 @@ def _lesion(row: Mapping[str, Any], mask: Pixels, scale: float, bounds: Bounds) 
     if row["dataset"] in READ or reading is None:
         return lesion
     shape, margin = (bounds.term(name, reading) for name in ("shape", "margin"))
-    return replace(
-        lesion, shape=lesion.shape or shape, margin=lesion.margin or ((margin,) if margin else None)
-    )
+    margins = (margin,) if margin else None
+    return replace(lesion, shape=lesion.shape or shape, margin=lesion.margin or margins)
 
 
 def make_examples(outlined: Cases, versions: int) -> Examples:

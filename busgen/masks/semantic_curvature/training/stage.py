@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from busgen import folders, io, training_loop
 from busgen.code import hash_code
 from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
-from busgen.masks.semantic_curvature.conditions import forget
-from busgen.masks.semantic_curvature.network import OutlineFlow, save_model
+from busgen.masks.semantic_curvature.codes import forget
+from busgen.masks.semantic_curvature.engine import OutlineFlow, save_model
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
+from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import origin_of, weights_may_ship
 from busgen.templates import card_of
 from busgen.training_loop import LOG, Draws, Metrics, OnProgress, Schedule, make_draws
@@ -62,6 +63,15 @@ def resolve(
     key = params.model_dump_json() + hash_code(__name__)
     key += "".join(io.sha256_file(path) for path in (*ours, cohort))
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
+
+
+def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
+    """Return the training on the canonical data in `folder`; it works beside `out`.
+
+    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
+    """
+    tables, cohort = find_tables(folder), find_cohort(folder)
+    return resolve(tables, cohort, params, folders.work_path(out), out)
 
 
 class Trainee(SingleTrainee):
@@ -120,17 +130,22 @@ def _network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
 
 
 def train(training: Training, tick: OnProgress) -> Path:
-    """Train, write the generator, and return its folder; `tick` gets the number of outlines."""
+    """Train, write the generator, and return its folder; `tick` gets the number of outlines.
+
+    A killed training goes on where it was.
+    """
     with folders.lock_folder(training.out, KIND):
         examples = prepare(training.tables, training.cohort, folders.open_work(training.work))
         trainee = Trainee(_network(training.params, examples["train"]), examples)
         work = training.work / "training"
         generated = training_loop.train(trainee, training.schedule, work, tick)["net"]
         assert isinstance(generated, OutlineFlow)
-        return publish(training, examples, generated)
+        publish(training, examples, generated)
+    folders.clear_work(training.out)
+    return training.out
 
 
-def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> Path:
+def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> None:
     """Write the finished network with parameters, log, facts about its data, and its card."""
     params = training.params
     with folders.write_folder(training.out, KIND) as partial:
@@ -146,7 +161,6 @@ def publish(training: Training, examples: Mapping[str, Examples], network: Outli
         io.write_text(evidence / "facts.json", io.dumps(facts))
         save_model(network, {"width": params.width, "layers": params.layers}, partial)
         write_card(partial)
-    return training.out
 
 
 def write_card(folder: Path) -> None:

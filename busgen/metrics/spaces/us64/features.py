@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from busgen.arrays import Floats, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import DataError, UserError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input

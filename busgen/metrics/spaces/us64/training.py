@@ -1,7 +1,8 @@
 """Training of `us64` on crops of training patients, the same bytes for the same seed.
 
 In: crops. Out: a folder that `load_space` reads. The network learns what an image shows (class,
-scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space. Its
+scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space. Spoilt
+images keep their anatomy, not their texture, as poor generators' do. Its
 minute of steps needs no checkpoint, no average and no folder, so it takes the steps of
 `busgen.training_loop` without its `run`.
 """
@@ -9,6 +10,7 @@ minute of steps needs no checkpoint, no average and no folder, so it takes the s
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,24 +19,18 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
-from busgen.imaging.resize import resize
+from busgen.gates.calibration.faults import to_levels
+from busgen.imaging.square import resize
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seed_network
 from busgen.judges.training.fit import rate_share
 from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
-from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.features import (
-    MultiTask,
-    Spec,
-    embed,
-    load_network,
-    mean,
-    save_model,
-)
+from busgen.metrics.spaces.us64 import features as space
+from busgen.metrics.spaces.us64.features import Spec, mean
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, probabilities, read_shippable
 from busgen.seeds import Rng
@@ -43,6 +39,70 @@ LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
 FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to 1
 UNKNOWN = -100  # target that costs nothing
+
+
+def blur(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels blurred by .6 to 2 px."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.6, 2.0)), np.uint8)
+
+
+def _sharpen(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels with edges raised by .4 to 1.5 of what a blur of 1.2 px takes away."""
+    grey = pixels.astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
+    return to_levels(grey + np.float32(rng.uniform(0.4, 1.5)) * fine)
+
+
+def add_noise(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels with white noise of 3 to 16 grey levels, which no scanner's speckle is."""
+    noise = rng.standard_normal(pixels.shape, np.float32)
+    return to_levels(pixels.astype(np.float32) + np.float32(rng.uniform(3, 16)) * noise)
+
+
+def resample(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels shrunk to .35 to .75 of their side and enlarged again."""
+    size = pixels.shape[::-1]
+    share = rng.uniform(0.35, 0.75)
+    small = (round(size[0] * share), round(size[1] * share))
+    less = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+    method = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[rng.integers(2)]
+    return np.asarray(cv2.resize(less, size, interpolation=method), np.uint8)
+
+
+def compress(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels after a JPEG of quality 8 to 45."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(8, 46))]
+    data = cv2.imencode(".jpg", pixels, quality)[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def _smooth(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels with speckle smoothed away and edges kept, as regression to a mean does."""
+    levels = rng.uniform(15, 60)
+    return np.asarray(cv2.bilateralFilter(pixels, 7, levels, rng.uniform(1.0, 3.0)), np.uint8)
+
+
+def respeckle(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels whose texture is noise of the same strength and of another grain."""
+    grey = pixels.astype(np.float32)
+    coarse = cv2.GaussianBlur(grey, (0, 0), rng.uniform(2.0, 4.0))
+    strength = np.sqrt(cv2.GaussianBlur((grey - coarse) ** 2, (0, 0), 4.0))
+    grain = rng.uniform(0.5, 2.5, 2)
+    noise = rng.standard_normal(pixels.shape, np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=grain[0], sigmaY=grain[1])
+    return to_levels(coarse + strength * noise / noise.std())
+
+
+def _add_grid(pixels: Pixels, rng: Rng) -> Pixels:
+    """Return pixels with a faint lattice of 2, 4 or 8 px, as transposed convolutions leave it."""
+    step = int(rng.choice([2, 4, 8]))
+    tile = rng.standard_normal((step, step), np.float32)
+    rows, cols = (-(-length // step) for length in pixels.shape)
+    lattice = np.tile(tile - tile.mean(), (rows, cols))[: pixels.shape[0], : pixels.shape[1]]
+    return to_levels(pixels.astype(np.float32) + np.float32(rng.uniform(2, 7)) * lattice)
+
+
+WAYS = (blur, _sharpen, add_noise, resample, compress, _smooth, respeckle, _add_grid)
 
 
 @dataclass(frozen=True)
@@ -84,8 +144,8 @@ def train(
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with torch_threads():
         weights = halve(_learn(images, crops, seed, (spec, recipe)), "net/")
-    features = embed(load_network(spec, weights), images, spec.size_px)
-    save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
+    features = space.embed(space.load_network(spec, weights), images, spec.size_px)
+    space.save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
 def fit_us64(real: Path, folder: Path) -> None:
@@ -126,7 +186,7 @@ def _learn(
     lesson = make_examples(crops)
     tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
     tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
-    net = seed_network(lambda: MultiTask(spec.build(), tasks), seed)
+    net = seed_network(lambda: space.MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, weights = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):

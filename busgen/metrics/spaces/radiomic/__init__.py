@@ -1,1 +1,0 @@
-"""Feature space `radiomic`: named numbers of ultrasound images, no weights."""
