@@ -164,7 +164,7 @@ def _real(evidence: Evidence) -> dict[str, Any]:
         "depth_charts": distributions.plot_depth(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
         "measured": scores.make_section(evidence.scores),
-        "repeats": scores.compare(evidence.scores),
+        "repeats": evidence.scores.get("repeats"),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,

@@ -117,17 +117,17 @@ def test_judges_by_dataset_all_then_those_not_trained_on():
     gates = {"mask_agreement": Gate(action="flag", min=0.3)}
     plan = resolve(GenerateParams(n=1, gates=gates))
     found = sections_judges.make_section(fault_reports.judges(), plan)
-    assert [(one.dataset, one.strange) for one in found.segmenter] == [
+    assert [(one["dataset"], one["strange"]) for one in found.segmenter] == [
         ("bus_bra", False),
         ("breast", False),
         ("all", False),
         ("stu", True),
     ]
-    assert found.segmenter[0].aside == 0.02
-    assert [one.value for one in found.classifier] == [0.88, 0.87]
-    assert found.normals == (0.25, 8)
-    assert (found.calibration.value, found.calibration.floor_95) == (0.031, 0.04)
-    checks = {check.name: (check.action, check.bound) for check in found.checks}
+    assert found.segmenter[0]["aside"] == 0.02
+    assert [one["value"] for one in found.classifier] == [0.88, 0.87]
+    assert found.normals == {"value": 0.25, "n": 8}
+    assert (found.calibration["value"], found.calibration["floor_95"]) == (0.031, 0.04)
+    checks = {name: (action, bound) for name, action, bound in found.checks}
     assert checks[words.name_gate("mask_agreement")[0]] == ("flag", "at least 30 %")
 
 
