@@ -1,7 +1,7 @@
 """Verdicts over the whole set: repeats of other families, and families as wholes.
 
 In: one shard's rows with the verdicts of each pair by itself, and what has been accepted so far.
-Out: which rows are accepted, and why the others are not.
+Out: which rows are accepted, and why the others are not; of a whole index, counts by stratum.
 
 A counterfactual family is accepted or rejected, and so retried, as a whole: its members share
 their seed, so one of them cannot be tried again alone, and a family that lost its hard terms would
@@ -10,6 +10,8 @@ bend the distribution. A sample that no field varies is a family of its own.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,3 +78,19 @@ def _repeats(distance: NDArray[np.int64], gate: Gate) -> NDArray[np.bool_]:
     if gate.action != "reject":
         return np.zeros(len(distance), bool)
     return np.array([not gate.passes(float(d)) for d in distance], bool)
+
+
+def count(index: Path) -> list[dict[str, Any]]:
+    """Return attempts, accepted and the commonest reason by pathology and shape."""
+    import duckdb
+
+    query = """
+        select pathology, coalesce(shape, '-') as shape, count(*) as attempts,
+               count(*) filter (where accepted) as accepted,
+               coalesce(mode(reason), '-') as commonest_reason
+        from read_parquet(?) group by all order by all
+    """
+    names = ("pathology", "shape", "attempts", "accepted", "commonest_reason")
+    with duckdb.connect() as connection:
+        rows = connection.execute(query, [str(index)]).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
