@@ -4,7 +4,7 @@ In: the folders that earlier stages wrote, and what stands beside the prior and 
 is known. Out: one immutable `Evidence`, and pixels on demand.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,23 +48,6 @@ class Previous:
 
     release: Path
     quality: Path
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its 95 % interval; of `n` images of `patients`, 0 where not recorded."""
-
-    value: float
-    low: float
-    high: float
-    n: int = 0
-    patients: int = 0
-
-
-def figure_of(record: Mapping[str, Any]) -> Figure:
-    """Return a recorded score."""
-    low, high = record["interval"]
-    return Figure(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
 
 
 def find_previous(folder: Path | None) -> Previous | None:
@@ -139,10 +122,7 @@ def gather(sources: Sources) -> Evidence:
 
 def _read(path: Path | None) -> dict[str, Any] | None:
     """Return a record that not every prior and not all judges have."""
-    if path is None or not path.is_file():
-        return None
-    record: dict[str, Any] = io.read_json(path)
-    return record
+    return io.read_json(path) if path is not None and path.is_file() else None
 
 
 def read_rows(index: Path) -> pd.DataFrame:

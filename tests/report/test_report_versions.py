@@ -8,7 +8,7 @@ import pytest
 from busgen.errors import UserError
 from busgen.report.evidence import Previous, Sources, find_previous, gather
 from busgen.report.sections import previous as sections_previous
-from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, make_section
+from busgen.report.sections.previous import BETTER, SAME, WORSE, make_section
 
 
 def beside(chain, **folders):
@@ -46,8 +46,8 @@ def test_scores_that_fell_beyond_noise_are_better(chain, tmp_path):
 
 @pytest.mark.parametrize(("now", "verdict"), [(0.2, BETTER), (0.45, SAME), (0.8, WORSE)])
 def test_noise_is_that_of_both_intervals(now, verdict):
-    before = Figure(0.5, 0.4, 0.6, 100)
-    assert sections_previous._judge(before, Figure(now, now - 0.1, now + 0.1, 100)) == verdict
+    before, after = ({"value": v, "interval": [v - 0.1, v + 0.1]} for v in (0.5, now))
+    assert sections_previous._judge(before, after) == verdict
 
 
 def test_a_folder_without_quality_is_refused(chain, tmp_path):

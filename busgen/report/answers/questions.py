@@ -85,10 +85,10 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
             why = "too few images on one of the two sides to compare"
             found.append(Answer(name, question, UNKNOWN, why))
             continue
-        why = f"{words.GROUPS[name][0]}: {score.verdict}; distance {score.value:.2f} of 1"
-        n, ends = f"{score.n} / {score.n_real} real", f"{score.low:.2f} to {score.high:.2f}"
-        floor = f"{score.floor:.2f}"
-        found.append(Answer(name, question, HOLD[score.verdict], why, n, ends, floor))
+        verdict, ends = score["verdict"], "{:.2f} to {:.2f}".format(*score["interval"])
+        why = f"{words.GROUPS[name][0]}: {verdict}; distance {score['value']:.2f} of 1"
+        n, floor = f"{score['n']} / {score['n_real']} real", f"{score['floor']:.2f}"
+        found.append(Answer(name, question, HOLD[verdict], why, n, ends, floor))
     return found
 
 
@@ -112,8 +112,8 @@ def _utility(teaching: Section | None) -> Answer:
     if teaching is None or not teaching.primaries:
         why = "no model was trained on such images and tried on real patients"
         return Answer("utility", question, UNKNOWN, why)
-    gains = [row.gain for _, row in teaching.primaries if row.gain]
-    better, worse = sum(one.low > 0 for one in gains), sum(one.high < 0 for one in gains)
+    gains = [row["gain"]["interval"] for _, row in teaching.primaries if row["gain"]]
+    better, worse = sum(low > 0 for low, _ in gains), sum(high < 0 for _, high in gains)
     answer = YES if better == len(gains) else NO if worse else PARTLY if better else UNKNOWN
     why = (
         f"added to real images they do better in {better}, worse in {worse}, and make no "

@@ -89,7 +89,7 @@ class Section:
     def ends(self) -> tuple[float, float]:
         """Ends of an axis for all gains, 0 included."""
         gains = [gain for *_, own in self.trials for gain in own]
-        return axis_ends([0.0, *(one[end] for one in gains for end in ("low", "high"))])
+        return axis_ends([0.0, *(end for one in gains for end in one["interval"])])
 
 
 def make_section(checks: Record | None) -> Section | None:
@@ -138,8 +138,8 @@ def _gain(name: str, record: Record) -> Record:
     """
     (title, about), (low, high) = OTHERS[name], record["interval"]
     verdict = CLOSE if low <= 0 <= high else "better" if low > 0 else "worse"
-    shown = {"name": title, "about": about, "low": low, "high": high, "verdict": verdict}
-    return {**record, **shown, "factor": exp(record["value"])}
+    factor = exp(record["value"])
+    return {**record, "name": title, "about": about, "verdict": verdict, "factor": factor}
 
 
 def _share(record: Record, term: str) -> Record:
