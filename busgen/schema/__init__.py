@@ -14,14 +14,15 @@ from busgen.schema.column import (
     IMAGE as IMAGE,
     INT as INT,
     MADE,
+    MASK_COLUMNS,
     REAL,
     REALS as REALS,
     RELEASE,
+    SCORE_COLUMNS,
     TEXT as TEXT,
     TEXTS,
     Column as Column,
 )
-from busgen.schema.measured import MASK_COLUMNS, SCORE_COLUMNS
 
 # fmt: off
 PATHOLOGIES = ("benign", "malignant", "normal")

@@ -9,10 +9,16 @@ from busgen.evaluation.limits import check
 from busgen.params.gates import Gate
 from busgen.params.quality import Limit
 from busgen.release.contract.expectations import validate
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.gates import answer_copies, answer_judges
-from busgen.report.answers.limits import to_words, unmeasured_answers
-from busgen.report.answers.questions import make_answers
+from busgen.report.answers.limits import (
+    NO,
+    PARTLY,
+    UNKNOWN,
+    YES,
+    Answer,
+    to_words,
+    unmeasured_answers,
+)
+from busgen.report.answers.questions import answer_copies, answer_judges, make_answers
 from busgen.report.answers.verdict import make_section
 from busgen.report.words import USES
 from busgen.similarity.known_images import REAL, RELEASE

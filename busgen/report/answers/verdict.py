@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from busgen.report import words
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.limits import LIMIT
+from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
 
 Use = tuple[str, str]
 TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
