@@ -22,8 +22,8 @@ from rich.progress import Progress, TextColumn
 from busgen.errors import StorageError
 from busgen.factory import rounds
 from busgen.factory.plan import Plan, resolve
+from busgen.factory.rounds import count
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
-from busgen.factory.verdicts import count
 from busgen.folders import link_folder, open_work
 from busgen.folders.locks import hold_lock
 from busgen.params.base import load_section

@@ -12,6 +12,7 @@ import typer
 from busgen.cli import screen
 from busgen.cli.screen import ParamsFile, out, resumable, to_words
 from busgen.errors import UserError
+from busgen.io import read_json
 from busgen.progress import progress
 
 
@@ -147,5 +148,5 @@ def run(
         {"score": name, "value": value, "floor (real against real)": floors[name]}
         for name, value in metrics["scores"].items()
     )
-    screen.print_limits(pipeline.limits())
+    screen.print_limits(read_json(pipeline.SCORES)["limits"])
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)

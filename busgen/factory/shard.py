@@ -183,7 +183,7 @@ def to_row(
 ) -> dict[str, Any]:
     """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
 
-    Whether it repeats another sample is not known here: `verdicts.judge` decides that.
+    Whether it repeats another sample is not known here: `rounds.judge` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
     scores = score_pair(finding, mask, image, geometry) | judged

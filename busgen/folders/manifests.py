@@ -45,12 +45,9 @@ def find_stranger(folder: Path, kind: str | None) -> str | None:
     if kind not in (None, manifest.kind):
         return f"something else that busgen wrote: {manifest.kind}"
     listed = {*manifest.files, *manifest.folders}
-    found = next(
-        (name for name in list_files(folder) if name not in listed), None
-    )  # before any hash
-    found = found or next(
-        (n for n in list_files(folder) if not _is_listed(folder, n, manifest)), None
-    )
+    names = list(list_files(folder))
+    found = next((name for name in names if name not in listed), None)  # before any hash
+    found = found or next((n for n in names if not _is_listed(folder, n, manifest)), None)
     return found and f"{found}, which is another's or was changed"
 
 

@@ -26,13 +26,11 @@ from busgen.factory.plan import (
     find_runs,
     from_record,
     list_sources,
-    read_plan,
     resolve,
     to_record,
 )
-from busgen.factory.rounds import plan_round
-from busgen.factory.shard import is_done, run_shard, to_row
-from busgen.factory.verdicts import judge
+from busgen.factory.rounds import judge, plan_round
+from busgen.factory.shard import is_done, read_plan, run_shard, to_row
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams

@@ -13,8 +13,9 @@ from busgen import NOT_FOR_CLINICAL_USE
 from busgen.cli import main
 from busgen.errors import DataError, UserError
 from busgen.folders.manifests import MANIFEST
+from busgen.report.evidence import Sources
 from busgen.report.page import HERE
-from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
+from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, write_report
 from busgen.report.sections.gallery import RANKS
 
 
