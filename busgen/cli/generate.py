@@ -12,7 +12,6 @@ import typer
 from busgen.cli import screen
 from busgen.cli.screen import ParamsFile, out, resumable, to_words
 from busgen.errors import UserError
-from busgen.io import read_json
 from busgen.progress import progress
 
 
@@ -123,6 +122,7 @@ def run(
     from busgen import pipeline
     from busgen.factory.plan import resolve
     from busgen.folders.locks import hold_lock
+    from busgen.io import read_json
     from busgen.params.load import load_params
     from busgen.priors.request import left_out
 
