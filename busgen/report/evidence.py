@@ -38,31 +38,20 @@ class Sources:
     reference: Path  # with samples of real images
     judges: Path | None = None  # which may hold scores.json
     checks: Path | None = None  # the prior's .checks.json
-    previous: "Previous | None" = None  # to compare this release with
+    previous: Path | None = None  # with release and quality of an earlier version, to compare with
     downstream: Path | None = None  # which may hold metrics.json
 
 
-@dataclass(frozen=True)
-class Previous:
-    """An earlier version: its `release`, and its `quality` with ``scores.json``."""
-
-    release: Path
-    quality: Path
-
-
-def find_previous(folder: Path | None) -> Previous | None:
-    """Return the earlier version in `folder`, which holds ``release`` and ``quality``.
+def find_previous(folder: Path | None) -> Path | None:
+    """Return `folder`, which holds ``release`` and ``quality`` of an earlier version.
 
     None of no folder; `UserError` if one of both is missing.
     """
-    if folder is None:
-        return None
-    found = Previous(folder / "release", folder / "quality")
-    for path in (found.release / PROVENANCE, found.quality / SCORES):
+    for path in (folder / "release" / PROVENANCE, folder / "quality" / SCORES) if folder else ():
         if not path.is_file():
             rule = "a previous version must be a folder with release/ and quality/"
             raise UserError(rule, f"no {path}", "name the data/ folder that it was made in")
-    return found
+    return folder
 
 
 def load_shipped(release: Path) -> tuple[Path | None, Path | None]:

@@ -57,12 +57,12 @@ def make_section(evidence: Evidence) -> Section | None:
     previous = evidence.sources.previous
     if previous is None:
         return None
-    found = diff(previous.release, evidence.sources.release)
-    old = io.read_json(previous.quality / SCORES)
+    found = diff(previous / "release", evidence.sources.release)
+    old = io.read_json(previous / "quality" / SCORES)
     columns, shifts = _shifts(found)
     provenance = found["provenance"].items()
     return Section(
-        str(io.read_json(previous.release / "provenance.json")["title"]),
+        str(io.read_json(previous / "release" / "provenance.json")["title"]),
         (*_gates(found), *_scores(old, evidence.scores), *_measure(old, evidence.scores)),
         tuple((name, *pair) for name, pair in found["counts"].items()),
         columns,

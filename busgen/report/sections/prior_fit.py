@@ -10,12 +10,11 @@ from math import exp
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.report import words
 from busgen.report.sections.realism import CLASSES, CLOSE, axis_ends
 
-Floats = NDArray[np.float64]
 Record = Mapping[str, Any]
 Shares = tuple[tuple[str, tuple[Record, ...]], ...]  # by term or dataset, one a class
 OPEN_FIELDS = 3  # fields of descriptors that stand open; the others are a click away
