@@ -21,8 +21,8 @@ from busgen.release.contract.rules import (
     FAMILY_RULES,
     ROW_RULES,
     SAMPLE_RULES,
+    SAMPLES,
     SOME,
-    select_samples,
     share_rules,
 )
 
@@ -112,9 +112,10 @@ def _breaking(path):
     """Return the samples that each rule's SQL finds."""
     found = {}
     with sql.connect() as connection:
+        connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.from_parquet(path)}")
         for rules, table in (
-            ([r for r in RULES.values() if r not in SAMPLE_RULES], sql.from_parquet(path)),
-            (SAMPLE_RULES, f"({select_samples(sql.from_parquet(path))})"),
+            ([r for r in RULES.values() if r not in SAMPLE_RULES], "attempts"),
+            (SAMPLE_RULES, f"({SAMPLES})"),
         ):
             lists = ", ".join(f"list(sample_id) FILTER (WHERE {r.broken})" for r in rules)
             row = connection.execute(f"SELECT {lists} FROM {table}").fetchall()[0]
