@@ -77,11 +77,11 @@ def _gates(found: Record) -> tuple[Row, ...]:
     """Return the shares of attempts accepted and of findings left unfilled."""
     counts = found["counts"]
     families = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
-    accepted = [_share(*one) for one in zip(counts["n"], counts["attempts"], strict=True)]
-    unfilled = [_share(*one) for one in zip(counts["unfilled"], families, strict=True)]
+    a, b = (_share(*one) for one in zip(counts["n"], counts["attempts"], strict=True))
+    left, now = (_share(*one) for one in zip(counts["unfilled"], families, strict=True))
     return (
-        Row("Attempts accepted", "share of all attempts", *accepted, _judge(*accepted, -1.0)),
-        Row("Left unfilled", "share of the request", *unfilled, _judge(*unfilled)),
+        Row("Attempts accepted", "share of all attempts", a, b, _judge(a, b, -1.0)),
+        Row("Left unfilled", "share of the request", left, now, _judge(left, now)),
     )
 
 
@@ -96,9 +96,9 @@ def _scores(old: Record, new: Record) -> list[Row]:
     for name in sorted(set(old["headline"]) & set(new["headline"])):
         before, now = old["headline"][name], new["headline"][name]
         if name == AUC:  # as hard as in patients is best
-            aims = ({**one, "value": abs(one["value"] - one["floor"])} for one in (before, now))
+            aims = [{**one, "value": abs(one["value"] - one["floor"])} for one in (before, now)]
             title, about = "Class told from descriptors", "AUC; best is that of patients"
-            changes.append(Row(title, about, before, now, _judge(*aims)))
+            changes.append(Row(title, about, before, now, _judge(aims[0], aims[1])))
             continue
         group, _, pathology = name.removeprefix("ks_").partition(".")
         title = words.GROUPS.get(group, (words.to_words(group).capitalize(),))[0]
