@@ -157,11 +157,6 @@ def headline() -> dict[str, Any]:
     return io.read_json(METRICS)
 
 
-def limits() -> dict[str, Any]:
-    """Return what the limits say of the release in data/ (`busgen.evaluation.limits.check`)."""
-    return dict(io.read_json(SCORES)["limits"])
-
-
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which `python` is the one that runs busgen."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

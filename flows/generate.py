@@ -22,9 +22,9 @@ from rich.progress import Progress, TextColumn
 from busgen.errors import StorageError
 from busgen.factory import rounds
 from busgen.factory.plan import Plan, resolve
+from busgen.factory.rounds import count
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
-from busgen.factory.work import count, link_folder
-from busgen.folders import open_work
+from busgen.folders import link_folder, open_work
 from busgen.folders.locks import hold_lock
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
@@ -101,7 +101,7 @@ def run() -> None:
     with hold_lock(WORK / "generate", lambda _: None):
         work = open_work(WORK / plan.shards_sha256[:16])
         generate.with_options(task_runner=_runner(params))(plan, work)
-        link_folder(work, CANDIDATES)
+        link_folder(work, CANDIDATES, "candidates")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
 from busgen.params.report import ReportParams
-from busgen.report.evidence import find_previous
-from busgen.report.report import Sources, write_report
+from busgen.report.evidence import Sources, find_previous
+from busgen.report.report import write_report
 from flows import main
 from flows.paths import CANDIDATES, PUBLISHED_REFERENCE, QUALITY, RELEASE, REPORT
 

@@ -12,7 +12,7 @@ import pytest
 
 from busgen import folders, io
 from busgen.errors import StorageError, UserError
-from busgen.folders import locks, manifests, records
+from busgen.folders import locks, manifests
 
 KIND = "test"
 NOT_OURS = "must not exist or be empty, or hold only what the same command wrote"
@@ -366,7 +366,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
     path = tmp_path / "new" / "scores é.json"
 
     def keep(record: dict[str, object], kind: str = "score") -> None:
-        with records.write_record(path, kind) as write_record:
+        with manifests.write_record(path, kind) as write_record:
             write_record(record)
 
     keep({"a": 0.1})
@@ -383,7 +383,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
         assert path.read_text() == other
     path.write_text("")
     keep({"a": 2})
-    with records.write_record(None, "score") as write_nothing:
+    with manifests.write_record(None, "score") as write_nothing:
         write_nothing({"a": 3})
     with pytest.raises(UserError, match="the output file must not exist"):
         path.unlink() or path.mkdir() or keep({"a": 2})

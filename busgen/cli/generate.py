@@ -122,6 +122,7 @@ def run(
     from busgen import pipeline
     from busgen.factory.plan import resolve
     from busgen.folders.locks import hold_lock
+    from busgen.io import read_json
     from busgen.params.load import load_params
     from busgen.priors.request import left_out
 
@@ -147,5 +148,5 @@ def run(
         {"score": name, "value": value, "floor (real against real)": floors[name]}
         for name, value in metrics["scores"].items()
     )
-    screen.print_limits(pipeline.limits())
+    screen.print_limits(read_json(pipeline.SCORES)["limits"])
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)

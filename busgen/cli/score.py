@@ -42,7 +42,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Score any set of images against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_sets import Options, open_sets, score_sets
-    from busgen.folders.records import write_record
+    from busgen.folders.manifests import write_record
     from busgen.image_sets.parquet import ImageColumns
     from busgen.metrics.spaces.registry import load_spaces
 
@@ -69,7 +69,7 @@ def privacy(
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_sets import Options
-    from busgen.folders.records import write_record
+    from busgen.folders.manifests import write_record
     from busgen.metrics.spaces.registry import OURS
 
     request = Options(most=most)

@@ -85,7 +85,7 @@ def resumable() -> Iterator[None]:
 
 def print_summary(folder: Path) -> None:
     """Print counts, rejections and where the release is."""
-    from busgen.factory.work import count
+    from busgen.factory.rounds import count
 
     rows = count(folder / "index.parquet")
     accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))

@@ -19,8 +19,7 @@ from pydantic import Field
 import busgen
 from busgen import io
 from busgen.code import hash_code
-from busgen.errors import UserError
-from busgen.factory.data_sources import list_sources
+from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
@@ -44,14 +43,9 @@ TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "to
 HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
 NOT_RECORDED = {*HERE, "runner", "workers"}  # how it runs on this machine decides no byte
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
-TOLD = (
-    "known_kinds",
-    "learned_from",
-    "drawn_px",
-)  # to readers of the plan; decides no byte, so in no hash
-
-
-Learned = dict[str, tuple[str, ...]]  # datasets by part
+TOLD = ("known_kinds", "learned_from", "drawn_px")  # to readers; decides no byte, so in no hash
+FACTS = Path("evidence") / "facts.json"
+UNKNOWN = "unknown"  # a user's own weights say nothing
 
 
 class Resolution(Section):
@@ -70,7 +64,7 @@ class Resolution(Section):
     judges_sha256: str | None
     known_sha256: str | None
     known_kinds: tuple[str, ...] = ()
-    learned_from: Learned = Field(default_factory=dict)
+    learned_from: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     drawn_px: int | None = None
     code_version: str
     tools: dict[str, str]
@@ -165,9 +159,33 @@ def _hash_judges(request: GenerateParams) -> str | None:
     return load_judges(request.judges, request.device).sha256
 
 
-def read_plan(work: Path) -> Plan:
-    """Return the plan that a work folder was made for."""
-    return from_record(io.read_json(work / "plan.json"))
+def list_sources(
+    request: GenerateParams, prior: Mapping[str, Any], *, judged: bool
+) -> dict[str, tuple[str, ...]]:
+    """Return the datasets that prior, masks, images, judges and gates learned from.
+
+    Card and licence name them: whoever tests a model on one must know. `judged`: whether judges are
+    asked. A dataset may be `UNKNOWN`.
+    """
+    parts = {"prior": tuple(prior["datasets"])}
+    if request.mask_engine == "semantic_curvature":
+        parts["masks"] = _read_sources(request.mask_model or io.ASSETS / "masks", FACTS)
+    if request.engine not in ("phantom",):
+        model = Path(request.model) if request.model else io.ASSETS / "images"
+        parts["images"] = _read_sources(model, FACTS)
+    if judged:
+        parts["judges"] = _read_sources(request.judges or io.ASSETS / "judges", Path("scores.json"))
+    gates = io.read_json(io.ASSETS / "reference" / "reference.json")["sources"]
+    parts["gates"] = tuple(sorted(source["name"] for source in gates))
+    return parts
+
+
+def _read_sources(folder: Path, name: Path) -> tuple[str, ...]:
+    """Return the datasets that the facts in a folder of weights list."""
+    try:
+        return tuple(sorted(io.read_json(folder / name)["data"]))
+    except (DataError, KeyError):
+        return (UNKNOWN,)
 
 
 def from_record(record: Mapping[str, Any]) -> Plan:

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from busgen import NOT_FOR_CLINICAL_USE, io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.factory import plan
-from busgen.factory.plan import Plan, draw_findings, image_engine_of
+from busgen.factory.plan import Plan, draw_findings, from_record, image_engine_of
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine
@@ -83,7 +82,10 @@ class _Tools:
     known: KnownImages | None
 
 
-read_plan = lru_cache(maxsize=2)(plan.read_plan)  # once a process
+@lru_cache(maxsize=2)
+def read_plan(work: Path) -> Plan:
+    """Return the plan that a work folder was made for, read once a process."""
+    return from_record(io.read_json(work / "plan.json"))
 
 
 @lru_cache(maxsize=2)
@@ -181,7 +183,7 @@ def to_row(
 ) -> dict[str, Any]:
     """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
 
-    Whether it repeats another sample is not known here: `verdicts.judge` decides that.
+    Whether it repeats another sample is not known here: `rounds.judge` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
     scores = score_pair(finding, mask, image, geometry) | judged

@@ -181,6 +181,16 @@ def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:
     shutil.copytree(source, target, ignore=skip, copy_function=copy, dirs_exist_ok=True)
 
 
+def link_folder(source: Path, target: Path, kind: str) -> None:
+    """Put the files of `source` in `target`, of this `kind`, as hard links where there are any.
+
+    `source` stays: it is removed when the next stage begins, that is when DVC has recorded
+    `target`. A run killed before that finds its shards again.
+    """
+    with write_folder(target, kind) as partial:
+        copy_folder(source, partial, linked=True)
+
+
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)

@@ -1,21 +1,25 @@
-"""The list by which busgen knows a folder of its own: every file with its size and SHA-256.
+"""How busgen knows what it wrote: a folder by a list of its files, a record by its own hash.
 
-In: a folder. Out: `MANIFEST` in it, and the first thing there that the list does not name; of a
-folder that is to go, only what we wrote is gone.
+In: a folder. Out: `MANIFEST` in it, every file with its size and SHA-256, and the first thing there
+that the list does not name; of a folder that is to go, only what we wrote is gone. In: a path, what
+kind of record it is. Out: a JSON file, never over a user's, as `busgen.folders` has it.
 """
 
+import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from busgen import io
-from busgen.errors import DataError
+from busgen.errors import DataError, UserError
+from busgen.folders.locks import hold_lock
 
 MANIFEST, FORMAT = ".busgen.json", "busgen-folder/1"
+SEAL = "written_by"  # of a record: the command and the hash of the rest
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,9 @@ def find_stranger(folder: Path, kind: str | None) -> str | None:
     if kind not in (None, manifest.kind):
         return f"something else that busgen wrote: {manifest.kind}"
     listed = {*manifest.files, *manifest.folders}
-    found = next(
-        (name for name in list_files(folder) if name not in listed), None
-    )  # before any hash
-    found = found or next(
-        (n for n in list_files(folder) if not _is_listed(folder, n, manifest)), None
-    )
+    names = list(list_files(folder))
+    found = next((name for name in names if name not in listed), None)  # before any hash
+    found = found or next((n for n in names if not _is_listed(folder, n, manifest)), None)
     return found and f"{found}, which is another's or was changed"
 
 
@@ -60,7 +61,7 @@ def write_manifest(folder: Path, kind: str) -> None:
         elif name != MANIFEST:
             files[name] = {"bytes": path.stat().st_size, "sha256": io.sha256_file(path)}
     record = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
-    io.write_text(folder / MANIFEST, io.dumps(record | {"sha256": hash_record(record)}))
+    io.write_text(folder / MANIFEST, io.dumps(record | {"sha256": _hash_record(record)}))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -69,7 +70,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         record = io.read_json(path) if not path.is_symlink() else {}
         sha256 = record.pop("sha256", None)
-        if record.get("format") != FORMAT or sha256 != hash_record(record):
+        if record.get("format") != FORMAT or sha256 != _hash_record(record):
             return None
         files = {name: dict(facts) for name, facts in record["files"].items()}
         return Manifest(str(record["kind"]), files, frozenset(record["folders"]))
@@ -77,7 +78,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def hash_record(record: Mapping[str, Any]) -> str:
+def _hash_record(record: Mapping[str, Any]) -> str:
     """Return the hex SHA-256 of a record as canonical JSON."""
     return io.sha256_bytes(io.dumps(dict(record)).encode())
 
@@ -129,3 +130,46 @@ def discard(folder: Path, *, check: bool = False) -> None:
             (folder / MANIFEST).unlink()
         with suppress(OSError):  # a file of that name that is not ours
             folder.rmdir()
+
+
+@contextmanager
+def write_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield the function that writes a record to `path` as JSON; nothing if that is None.
+
+    The rule is that of folders: the file may not exist, be empty, or hold an unchanged record of
+    the same `kind`, which is told in it (`SEAL`). Raises `UserError` if it holds anything else, or
+    another command is writing it.
+    """
+    if path is None:
+        yield lambda record: None
+        return
+    target = path.resolve()
+
+    def write(record: Mapping[str, Any]) -> None:
+        _require_record(target, kind)
+        io.write_text(target, io.dumps(_seal(record, kind)))
+
+    with hold_lock(target):
+        _require_record(target, kind)
+        yield write
+
+
+def _require_record(path: Path, kind: str) -> None:
+    with io.report_storage(path.parent):
+        if not os.path.lexists(path) or (path.is_file() and _is_record(path.read_bytes(), kind)):
+            return
+    rule = "the output file must not exist or be empty, or hold only what the same command wrote"
+    raise UserError(rule, f"{path} with other content", "choose another file, or remove it first")
+
+
+def _is_record(data: bytes, kind: str) -> bool:
+    try:
+        record = json.loads(data or "{}")
+        record.pop(SEAL, None)
+        return not data or io.dumps(_seal(record, kind)).encode() == data
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _seal(record: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return dict(record) | {SEAL: {"command": kind, "sha256": _hash_record(record)}}

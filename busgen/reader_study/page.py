@@ -64,13 +64,8 @@ def _describe(study: Study) -> Record:
         "code_version": __version__,
         "chosen": study.chosen,
         "images": {
-            name: {
-                "kind": one.kind,
-                "pathology": one.pathology,
-                "source": one.source,
-                "said": one.said,
-                "image_sha256": io.sha256_array(one.pixels),
-            }
+            name: {key: value for key, value in vars(one).items() if key != "pixels"}
+            | {"image_sha256": io.sha256_array(one.pixels)}
             for name, one in sorted(study.images.items())
         },
     }

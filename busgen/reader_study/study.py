@@ -27,8 +27,6 @@ HELD_OUT = ("test", "validation")
 MAX_N = 400  # more would take a reader hours
 PER_BLOCK = 2  # images of each kind and class in a block
 
-Rng = np.random.Generator
-
 
 @dataclass(frozen=True)
 class Options:
@@ -84,9 +82,7 @@ def make_study(release: Path, real: Path, request: Options) -> Study:
     generated = _synthetic(opened, {name: rows[name] for name in classes}, each, request.seed)
     side = min(SIDE, *(len(one.pixels) for one in generated))
     real_ones, left_out = _real(real, classes, side, request.splits)
-    picked = _pick(
-        real_ones, each, request
-    )  # reduced by averaging over areas, as are synthetic ones
+    picked = _pick(real_ones, each, request)  # reduced by averaging over areas, as synthetic ones
     shown = [*picked, *(replace(one, pixels=resize(one.pixels, side)) for one in generated)]
     chosen = {
         "n": request.n,
@@ -98,7 +94,7 @@ def make_study(release: Path, real: Path, request: Options) -> Study:
     return _arrange(shown, request.seed, chosen)
 
 
-def make_blocks(strata: Sequence[str], rng: Rng) -> list[list[int]]:
+def make_blocks(strata: Sequence[str], rng: seeds.Rng) -> list[list[int]]:
     """Return the row numbers of `strata` in random blocks, `PER_BLOCK` of each stratum in each."""
     names, of = np.unique(np.asarray(strata), return_inverse=True)
     queues = [rng.permutation(np.flatnonzero(of == k)) for k in range(len(names))]

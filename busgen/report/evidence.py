@@ -4,7 +4,7 @@ In: the folders that earlier stages wrote, and what stands beside the prior and 
 is known. Out: one immutable `Evidence`, and pixels on demand.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,48 +38,20 @@ class Sources:
     reference: Path  # with samples of real images
     judges: Path | None = None  # which may hold scores.json
     checks: Path | None = None  # the prior's .checks.json
-    previous: "Previous | None" = None  # to compare this release with
+    previous: Path | None = None  # with release and quality of an earlier version, to compare with
     downstream: Path | None = None  # which may hold metrics.json
 
 
-@dataclass(frozen=True)
-class Previous:
-    """An earlier version: its `release`, and its `quality` with ``scores.json``."""
-
-    release: Path
-    quality: Path
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its 95 % interval; of `n` images of `patients`, 0 where not recorded."""
-
-    value: float
-    low: float
-    high: float
-    n: int = 0
-    patients: int = 0
-
-
-def figure_of(record: Mapping[str, Any]) -> Figure:
-    """Return a recorded score."""
-    low, high = record["interval"]
-    return Figure(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
-
-
-def find_previous(folder: Path | None) -> Previous | None:
-    """Return the earlier version in `folder`, which holds ``release`` and ``quality``.
+def find_previous(folder: Path | None) -> Path | None:
+    """Return `folder`, which holds ``release`` and ``quality`` of an earlier version.
 
     None of no folder; `UserError` if one of both is missing.
     """
-    if folder is None:
-        return None
-    found = Previous(folder / "release", folder / "quality")
-    for path in (found.release / PROVENANCE, found.quality / SCORES):
+    for path in (folder / "release" / PROVENANCE, folder / "quality" / SCORES) if folder else ():
         if not path.is_file():
             rule = "a previous version must be a folder with release/ and quality/"
             raise UserError(rule, f"no {path}", "name the data/ folder that it was made in")
-    return found
+    return folder
 
 
 def load_shipped(release: Path) -> tuple[Path | None, Path | None]:
@@ -139,10 +111,7 @@ def gather(sources: Sources) -> Evidence:
 
 def _read(path: Path | None) -> dict[str, Any] | None:
     """Return a record that not every prior and not all judges have."""
-    if path is None or not path.is_file():
-        return None
-    record: dict[str, Any] = io.read_json(path)
-    return record
+    return io.read_json(path) if path is not None and path.is_file() else None
 
 
 def read_rows(index: Path) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from busgen.report.answers import scorecard, verdict
 from busgen.report.answers.limits import to_words
 from busgen.report.answers.questions import make_answers
 from busgen.report.charts import distributions
-from busgen.report.evidence import Evidence, Previous, Sources, gather
+from busgen.report.evidence import Evidence, Sources, gather
 from busgen.report.page import render
 from busgen.report.sections import (
     downstream,
@@ -36,8 +36,6 @@ from busgen.report.sections import (
     scores,
 )
 from busgen.report.sections.gallery import make_filters, make_rows
-
-__all__ = ["Previous", "Sources", "write_report"]
 
 REPORT = "report"
 PAGE, CONTRACT, SCORECARD = "index.html", "contract.html", "scorecard.html"
@@ -171,7 +169,7 @@ def _real(evidence: Evidence) -> dict[str, Any]:
         "depth_charts": distributions.plot_depth(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
         "measured": scores.make_section(evidence.scores),
-        "repeats": scores.compare(evidence.scores),
+        "repeats": evidence.scores.get("repeats"),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,

@@ -15,7 +15,7 @@ from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
 from busgen.folders import write_folder
-from busgen.folders.records import write_record
+from busgen.folders.manifests import write_record
 from busgen.images.diffusion.engine import KIND as IMAGES
 from busgen.judges.training.library import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS

@@ -14,9 +14,9 @@ import busgen
 from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
 from busgen.factory.library import run_shards
-from busgen.factory.plan import Plan, read_plan, resolve
-from busgen.factory.rounds import MOST, run
-from busgen.factory.verdicts import judge
+from busgen.factory.plan import Plan, resolve
+from busgen.factory.rounds import MOST, judge, run
+from busgen.factory.shard import read_plan
 from busgen.masks.engines import ENGINES
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams

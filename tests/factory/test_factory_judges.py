@@ -11,9 +11,9 @@ from plans import changed
 from busgen import io
 from busgen.errors import DataError
 from busgen.factory.library import run_shards
-from busgen.factory.plan import Plan, read_plan, resolve, to_record
+from busgen.factory.plan import Plan, resolve, to_record
 from busgen.factory.rounds import plan_round, run
-from busgen.factory.shard import run_shard
+from busgen.factory.shard import read_plan, run_shard
 from busgen.gates.judged_scores import judge_pairs
 from busgen.judges.judges import load_judges
 from busgen.params.gates import Gate

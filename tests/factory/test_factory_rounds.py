@@ -19,12 +19,18 @@ from plans import changed
 from busgen import io
 from busgen.errors import UnfilledError
 from busgen.factory import rounds
-from busgen.factory.data_sources import UNKNOWN, list_sources
 from busgen.factory.library import run_shards
-from busgen.factory.plan import Plan, find_runs, from_record, read_plan, resolve, to_record
-from busgen.factory.rounds import plan_round
-from busgen.factory.shard import is_done, run_shard, to_row
-from busgen.factory.verdicts import judge
+from busgen.factory.plan import (
+    UNKNOWN,
+    Plan,
+    find_runs,
+    from_record,
+    list_sources,
+    resolve,
+    to_record,
+)
+from busgen.factory.rounds import judge, plan_round
+from busgen.factory.shard import is_done, read_plan, run_shard, to_row
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams

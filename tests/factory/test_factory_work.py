@@ -3,8 +3,7 @@
 import pytest
 
 from busgen.errors import UserError
-from busgen.factory.work import link_folder
-from busgen.folders import open_work
+from busgen.folders import link_folder, open_work
 from busgen.folders.manifests import MANIFEST
 
 
@@ -12,11 +11,11 @@ def test_links_share_the_bytes_and_replace_what_was_there(tmp_path):
     source, target = tmp_path / "work", tmp_path / "out ünd"
     open_work(source)
     (source / "old").write_text("old")
-    link_folder(source, target)
+    link_folder(source, target, "candidates")
     (source / "old").unlink()
     (source / "shards").mkdir()
     (source / "shards" / "a").write_text("new")
-    link_folder(source, target)
+    link_folder(source, target, "candidates")
     assert sorted(p.name for p in target.rglob("*")) == [MANIFEST, "a", "shards"]
     assert (target / "shards" / "a").stat().st_ino == (source / "shards" / "a").stat().st_ino
 
@@ -26,5 +25,5 @@ def test_a_strangers_file_is_never_replaced(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis").write_text("months")
     with pytest.raises(UserError, match="out with thesis"):
-        link_folder(tmp_path / "work", tmp_path / "out")
+        link_folder(tmp_path / "work", tmp_path / "out", "candidates")
     assert (tmp_path / "out" / "thesis").read_text() == "months"

@@ -12,7 +12,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from busgen.bench.images.speed import SHARED, UNET
-from busgen.cli.training import Options, train as train_asked
+from busgen.cli.learn import Options, _train as train_asked
 from busgen.errors import DataError, UserError
 from busgen.folders import copy_folder, write_folder
 from busgen.images.contract import ModelOptions

@@ -23,8 +23,8 @@ from busgen.params.quality import QualityParams
 from busgen.params.release import ReleaseParams
 from busgen.real.readers.registry import DATASETS
 from busgen.release.write import write_release
-from busgen.report.evidence import Evidence, gather
-from busgen.report.report import Sources, write_report
+from busgen.report.evidence import Evidence, Sources, gather
+from busgen.report.report import write_report
 from busgen.schema import JUDGED
 
 TITLE = "Brüste <b>& “Test”"

@@ -67,20 +67,22 @@ def folder(tmp_path_factory):
 def test_a_forest_has_every_arm_of_the_data_sets_own_patients(folder):
     teaching = make_section(folder)
     (forest,) = teaching.forests
-    assert [row.title for row in forest.rows] == [name_arm(name) for name in ARMS]
-    assert [row.primary for row in forest.rows] == [False, False, True, False, False]
+    assert [row["title"] for row in forest.rows] == [name_arm(name) for name in ARMS]
+    assert [row["primary"] for row in forest.rows] == [False, False, True, False, False]
     assert forest.levelled_off is False
     ((_, primary),) = teaching.primaries
-    assert primary.gain.low <= primary.gain.value <= primary.gain.high
-    assert forest.ends[0] < min(row.gain.low for row in forest.rows if row.gain)
-    assert forest.rows[0].gain is None
-    assert {row.saw for row in forest.rows} == {"–", "several data sets"}
+    low, high = primary["gain"]["interval"]
+    assert low <= primary["gain"]["value"] <= high
+    gains = [row["gain"] for row in forest.rows if row["gain"]]
+    assert forest.ends[0] < min(gain["interval"][0] for gain in gains)
+    assert forest.rows[0]["gain"] is None
+    assert {row["saw"] for row in forest.rows} == {"–", "several data sets"}
 
 
 def test_a_heat_map_has_a_cell_for_each_pair_of_data_sets(folder):
-    heat = make_section(folder).heats[0]
-    assert (heat.tests, [name for name, _ in heat.rows]) == (("busi", "bus_bra"), ["busi"])
-    assert all(cell.n == 80 for cell in heat.rows[0][1])
+    _, _, tests, rows = make_section(folder).heats[0]
+    assert (tests, [name for name, _ in rows]) == (("busi", "bus_bra"), ["busi"])
+    assert all(cell["n"] == 80 for cell in rows[0][1])
 
 
 def test_curves_tell_what_they_show(folder):

@@ -52,7 +52,7 @@ def test_bend_names_the_share_that_the_gates_moved_most():
 
 def test_funnel_adds_up(evidence):
     requested, attempts, passed, accepted, unfilled = (
-        step.count for step in funnel.make_section(evidence)
+        count for *_, count in funnel.make_section(evidence)
     )
     assert requested == evidence.plan.request.n == accepted + unfilled
     assert attempts == len(evidence.attempts)
@@ -93,8 +93,8 @@ def test_bounds_in_words():
     ],
 )
 def test_verdicts(value, low, verdict):
-    score = realism.Score("grey_mean", "benign", value, 100, 40, low, value + 0.1, 0.14)
-    assert score.verdict == verdict
+    record = {"value": value, "interval": [low, value + 0.1], "floor": 0.14}
+    assert realism._score("ks_grey_mean.benign", record)["verdict"] == verdict
 
 
 def test_floor_factor_is_that_of_the_limiting_distribution():

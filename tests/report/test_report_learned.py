@@ -16,7 +16,7 @@ from busgen.report import words
 from busgen.report.charts import distributions
 from busgen.report.evidence import load_shipped
 from busgen.report.sections import judges as sections_judges, prior_fit, real_data
-from busgen.report.sections.prior_fit import Distance, Gain
+from busgen.report.sections.prior_fit import _dissent, _gain
 from busgen.schema import FLAGS
 
 
@@ -27,28 +27,28 @@ def section(page: str, name: str) -> str:
 def test_datasets_with_their_counts():
     found = real_data.make_section({"cleaning": fault_reports.cleaning(), "sources": []})
     busi = found.datasets[2]
-    assert (busi.name, busi.published, busi.read, busi.left_out) == ("busi", 85, 80, 5)
-    assert (busi.copies, busi.conflicts, busi.patients) == (12, 6, 60)
-    assert (busi.licence, busi.may_ship) == ("not stated", False)
+    counts = {"published": 85, "read": 80, "left_out": 5, "redundant": 12, "conflicts": 6}
+    stated = {"name": "busi", "patients": 60, "licence": "not stated", "may_ship": False}
+    assert busi.items() >= (counts | stated).items()
     assert (found.read, found.across, found.most) == (280, 2, 120)
 
 
 def test_reasons_stand_before_flags_the_most_frequent_first():
     found = dict(real_data.make_section({"cleaning": fault_reports.cleaning()}).rows)
     assert list(found) == [real_data.LEFT_OUT, real_data.UNUSED, real_data.FLAGGED]
-    lost = [(one.name, one.counts) for one in found[real_data.LEFT_OUT]]
+    lost = [(name, counts) for name, _, counts in found[real_data.LEFT_OUT]]
     assert lost == [
         ("A mask must have its image's size <b>", (0, 0, 3)),
         ("An image must be readable", (0, 1, 2)),
     ]
-    assert [one.name for one in found[real_data.UNUSED]] == ["Near-duplicate", "Label conflict"]
-    marks = next(one for one in found[real_data.FLAGGED] if one.name == "Burned-in marks")
-    assert marks.counts == (20, 30, 70)
+    assert [name for name, *_ in found[real_data.UNUSED]] == ["Near-duplicate", "Label conflict"]
+    marks = {name: counts for name, _, counts in found[real_data.FLAGGED]}
+    assert marks["Burned-in marks"] == (20, 30, 70)
 
 
 def test_splits_by_class():
     lots = dict(real_data.make_section({"cleaning": fault_reports.cleaning()}).groups)
-    assert [(lot.pathology, lot.counts) for lot in lots["breast"]] == [
+    assert list(lots["breast"]) == [
         ("benign", (20, 3, 2)),
         ("malignant", (12, 1, 0)),
         ("normal", (0, 0, 1)),
@@ -72,28 +72,32 @@ def test_every_flag_has_words():
     [(0.1, 0.3, "better"), (-0.1, 0.3, "no difference shown"), (-0.3, -0.1, "worse")],
 )
 def test_a_gain_is_one_where_its_interval_leaves_0_out(low, high, verdict):
-    gain = Gain("", "", (low + high) / 2, low, high)
-    assert gain.verdict == verdict
-    assert gain.factor == pytest.approx(math.exp((low + high) / 2))
+    gain = _gain("apart", {"value": (low + high) / 2, "interval": [low, high]})
+    assert gain["verdict"] == verdict
+    assert gain["factor"] == pytest.approx(math.exp((low + high) / 2))
 
 
 def test_a_source_disagrees_beyond_its_floor_and_the_base_has_none():
-    assert Distance(0.2, 0.15, 40).beyond
-    assert not Distance(0.1, 0.15, 40).beyond
-    assert not Distance(0.9, None, None).beyond
+    pairs = ((0.2, 0.15), (0.1, 0.15), (0.9, None))
+    named = {"source": "busi", "node": "x"}
+    _, rows = _dissent([
+        named | {"pathology": str(k), "distance": distance, "floor": floor}
+        for k, (distance, floor) in enumerate(pairs)
+    ])  # fmt: skip
+    assert [one["beyond"] for *_, (one,) in rows] == [True, False, False]
 
 
 def test_checks_become_shares_sizes_pairs_and_rows():
     found = prior_fit.make_section(fault_reports.checks())
-    assert [field.field for field in found.fields] == ["shape", "birads"]
-    assert found.fields[0].totals == (40, 40)
-    outside = {(one.term, one.pathology) for one in found.shares if not one.within}
+    assert [name for name, *_ in found.fields] == ["shape", "birads"]
+    assert found.fields[0][1] == (40, 40)
+    outside = {(one["term"], one["pathology"]) for one in found.shares if not one["within"]}
     assert outside == {("irregular", "benign"), ("irregular", "malignant")}
     area = found.sizes[0]
     assert (area.statistic, area.within) == ("box_area_fraction", True)
     assert area.real[10] == pytest.approx(math.exp(-2))
     assert found.sources == ("published", "breast", "busi")
-    assert [(name, p, [one and one.value for one in row]) for name, p, row in found.rows] == [
+    assert [(name, p, [one and one["distance"] for one in row]) for name, p, row in found.rows] == [
         ("shape", "benign", [0.3, 0.2, None]),
         ("log_area", "benign", [None, None, 0.1]),
     ]
@@ -117,17 +121,17 @@ def test_judges_by_dataset_all_then_those_not_trained_on():
     gates = {"mask_agreement": Gate(action="flag", min=0.3)}
     plan = resolve(GenerateParams(n=1, gates=gates))
     found = sections_judges.make_section(fault_reports.judges(), plan)
-    assert [(one.dataset, one.strange) for one in found.segmenter] == [
+    assert [(one["dataset"], one["strange"]) for one in found.segmenter] == [
         ("bus_bra", False),
         ("breast", False),
         ("all", False),
         ("stu", True),
     ]
-    assert found.segmenter[0].aside == 0.02
-    assert [one.value for one in found.classifier] == [0.88, 0.87]
-    assert found.normals == (0.25, 8)
-    assert (found.calibration.value, found.calibration.floor_95) == (0.031, 0.04)
-    checks = {check.name: (check.action, check.bound) for check in found.checks}
+    assert found.segmenter[0]["aside"] == 0.02
+    assert [one["value"] for one in found.classifier] == [0.88, 0.87]
+    assert found.normals == {"value": 0.25, "n": 8}
+    assert (found.calibration["value"], found.calibration["floor_95"]) == (0.031, 0.04)
+    checks = {name: (action, bound) for name, action, bound in found.checks}
     assert checks[words.name_gate("mask_agreement")[0]] == ("flag", "at least 30 %")
 
 

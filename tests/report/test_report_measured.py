@@ -12,7 +12,7 @@ from busgen.release.contract.expectations import validate
 from busgen.report.page import render
 from busgen.report.report import _gather_content
 from busgen.report.sections.previous import BETTER, SAME, WORSE, _measure
-from busgen.report.sections.scores import compare as scores_compare, make_section, parse_name
+from busgen.report.sections.scores import make_section, parse_name
 from busgen.report.words import SCORES as KINDS
 
 
@@ -44,12 +44,12 @@ def page(chain, evidence):
 
 def test_scores_stand_by_kind_and_space_with_what_real_images_show():
     found = make_section({"beside_real": REAL})
-    order = [kind.title for kind in found.kinds]
+    order = [title for title, *_ in found.kinds]
     assert order == [KINDS[parse_name(name)[0]][0] for name in (
         "kid_us64", "fid", "coverage_us64", "copies", "privacy_ratio_masks",
         "privacy_same_patient_us64")]  # fmt: skip
-    assert [one.space for one in found.kinds[0].scores] == ["learned features", "measurements"]
-    assert [one.beyond for one in found.scores] == [True, False, True, True, False, False, False]
+    assert [one["space"] for one in found.kinds[0][2]] == ["learned features", "measurements"]
+    assert [one["beyond"] for one in found.scores] == [True, False, True, True, False, False, False]
     assert len(found.scores) == len(SCORES) - 1  # FID once
     assert found.remarks == ("vendi_us64: too few", "small & few")
 
@@ -65,14 +65,14 @@ def test_the_page_shows_them_and_nothing_where_nothing_was_measured(page, chain)
 
 def test_repeats_name_no_folder_and_count_each_earlier_release(page, chain, evidence):
     folder = chain.sources.release
-    scores = {"repeats": find_previous(folder, (folder, folder), 10)}
-    found = scores_compare(scores)
-    assert len(found.earlier) == 2
-    assert found.earlier[0].identical == found.earlier[0].n == len(evidence.accepted_rows)
-    assert found.value == 1
+    found = find_previous(folder, (folder, folder), 10)
+    assert len(found["earlier"]) == 2
+    first = found["earlier"][0]
+    assert first["identical"] == first["n"] == len(evidence.accepted_rows)
+    assert found["score"]["value"] == 1
     assert str(folder) not in page
     assert "<strong>100 %</strong>" in page
-    assert scores_compare({}) is make_section({}) is None
+    assert make_section({}) is None
 
 
 @pytest.mark.parametrize(

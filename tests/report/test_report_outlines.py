@@ -19,18 +19,18 @@ def test_every_lesion_counts_once_under_its_gravest_term(told):
     plate = make_section(told, 3)
     lesions = told.accepted_rows[told.accepted_rows["pathology"] != "normal"]
     for label in ("benign", "malignant"):
-        total = sum(row.counts[label] for row in plate)
+        total = sum(classes[label][0] for _, classes in plate)
         assert total == (lesions["pathology"] == label).sum()
-    terms = [row.term for row in plate]
+    terms = [term for term, _ in plate]
     assert terms == sorted(terms, key=schema.MARGINS.index)
     alone = [tuple(margin) == ("circumscribed",) for margin in lesions["margin"]]
-    assert sum(plate[0].counts.values()) == sum(alone)
+    assert sum(count for count, _ in plate[0][1].values()) == sum(alone)
 
 
 def test_at_most_as_many_outlines_as_asked_for_are_drawn(told):
-    for row in make_section(told, 3):
-        for label, paths in row.paths.items():
-            assert len(paths) == min(3, row.counts[label])
+    for _, classes in make_section(told, 3):
+        for count, paths in classes.values():
+            assert len(paths) == min(3, count)
             assert all(path.startswith("M") for path in paths)
 
 

@@ -13,6 +13,7 @@ from busgen import NOT_FOR_CLINICAL_USE
 from busgen.cli import main
 from busgen.errors import DataError, UserError
 from busgen.folders.manifests import MANIFEST
+from busgen.report.evidence import Sources
 from busgen.report.page import HERE
 from busgen.report.report import (
     CONTRACT,
@@ -20,7 +21,6 @@ from busgen.report.report import (
     PAGE,
     SCORECARD,
     SECTIONS,
-    Sources,
     write_report,
 )
 from busgen.report.sections.gallery import RANKS

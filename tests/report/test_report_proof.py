@@ -18,10 +18,10 @@ from busgen.report.words import FAULTS
 
 def test_rows_are_of_the_strength_that_is_asked_for():
     found = make_section({"proof": fault_reports.proof()})
-    assert [row.name for row in found.rows] == ["Nothing", "Blank image", "Swapped mask"]
-    assert [(row.rejected, row.flagged, row.n) for row in found.rows] == [
+    assert [row["name"] for row in found.rows] == ["Nothing", "Blank image", "Swapped mask"]
+    assert [(row["rejected"], row["flagged"], row["n"]) for row in found.rows] == [
         (2, 0, 40), (40, 0, 40), (30, 8, 40)]  # fmt: skip
-    assert found.rows[1].checks == "Blank image: 40"
+    assert found.rows[1]["checks"] == "Blank image: 40"
 
 
 def test_a_row_names_the_checks_that_refuse_most():
@@ -34,7 +34,7 @@ def test_a_row_names_the_checks_that_refuse_most():
         for name in ("grey_sd", "saturated", "sharpness", "orientation_check")
     ]
     shown = "; ".join(f"{name}: {n}" for name, n in zip(names, (5, 4, 3, 2), strict=True))
-    assert make_section({"proof": record}).rows[0].checks == f"{shown}; 2 more"
+    assert make_section({"proof": record}).rows[0]["checks"] == f"{shown}; 2 more"
 
 
 def test_curves_rise_from_left_to_right_and_say_their_points():

@@ -9,10 +9,16 @@ from busgen.evaluation.limits import check
 from busgen.params.gates import Gate
 from busgen.params.quality import Limit
 from busgen.release.contract.expectations import validate
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.gates import answer_copies, answer_judges
-from busgen.report.answers.limits import to_words, unmeasured_answers
-from busgen.report.answers.questions import make_answers
+from busgen.report.answers.limits import (
+    NO,
+    PARTLY,
+    UNKNOWN,
+    YES,
+    Answer,
+    to_words,
+    unmeasured_answers,
+)
+from busgen.report.answers.questions import answer_copies, answer_judges, make_answers
 from busgen.report.answers.verdict import make_section
 from busgen.report.words import USES
 from busgen.similarity.known_images import REAL, RELEASE
@@ -59,13 +65,13 @@ def answered(**others):
 
 def test_a_use_is_fit_where_all_that_it_needs_holds():
     verdict = make_section(answered())
-    assert [use.name for use in verdict.fit] == list(USES)
+    assert [use for use, _ in verdict.fit] == list(USES)
     assert len(verdict.unfit) == 2  # what no synthetic set is fit for
 
 
 def test_a_use_is_unfit_for_the_answers_against_it():
     verdict = make_section(answered(texture=NO, utility=UNKNOWN))
-    reasons = {use.name: use.reason for use in verdict.unfit}
+    reasons = dict(verdict.unfit)
     assert reasons["Training a model, alone or added to real images"] == "because utility"
     assert list(reasons.values()).count("because texture") == 1
     assert "1 with no, 1 are open" in verdict.sentence
@@ -79,7 +85,7 @@ def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evide
     assert (found.answer, found.interval, found.floor) == (NO, "0.1 to 0.3", "0.01")
     assert left.answer == UNKNOWN
     assert "kid_us64" in left.why
-    unfit = [use.name for use in make_section([*answered(), found, left]).unfit]
+    unfit = [use for use, _ in make_section([*answered(), found, left]).unfit]
     assert unfit[0] == SHARING
     assert len(unfit) == 3  # and what no synthetic set is fit for
     assert found.why.startswith("copies 0.2, beyond its limit (failing): ")
@@ -140,7 +146,7 @@ def test_accepted_copies_are_counted_and_speak_against_sharing(evidence, contrac
     assert (found.answer, found.why[:5]) == (NO, "3 of ")
     assert "the gate only flags" in found.why
     verdict = make_section(make_answers(one, contract))
-    assert SHARING in [use.name for use in verdict.unfit]
+    assert SHARING in [use for use, _ in verdict.unfit]
 
 
 @pytest.mark.parametrize(("kinds", "said"), [((RELEASE,), "earlier releases"), ((), "untold")])

@@ -6,17 +6,17 @@ import shutil
 import pytest
 
 from busgen.errors import UserError
-from busgen.report.evidence import Previous, Sources, find_previous, gather
+from busgen.report.evidence import Sources, find_previous, gather
 from busgen.report.sections import previous as sections_previous
-from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, make_section
+from busgen.report.sections.previous import BETTER, SAME, WORSE, make_section
 
 
-def beside(chain, **folders):
-    given = chain.sources
-    previous = Previous(given.release, folders.get("quality", given.quality))
-    return gather(
-        Sources(given.release, None, given.quality, given.reference, previous=previous)
-    )  # fmt: skip
+def beside(chain, tmp_path, quality=None):
+    given, previous = chain.sources, tmp_path / "previous"
+    previous.mkdir()
+    (previous / "release").symlink_to(given.release)
+    (previous / "quality").symlink_to(quality or given.quality)
+    return gather(Sources(given.release, None, given.quality, given.reference, previous=previous))
 
 
 def test_no_previous_version_says_so(chain, evidence):
@@ -24,8 +24,8 @@ def test_no_previous_version_says_so(chain, evidence):
     assert "No previous version was given" in chain.html
 
 
-def test_the_same_release_shows_no_difference(chain, evidence):
-    found = make_section(beside(chain))
+def test_the_same_release_shows_no_difference(chain, evidence, tmp_path):
+    found = make_section(beside(chain, tmp_path))
     assert {one.verdict for one in found.changes} == {SAME}
     assert found.identical == evidence.accepted_rows["sample_id"].nunique()
     assert found.shifts == ()
@@ -40,14 +40,14 @@ def test_scores_that_fell_beyond_noise_are_better(chain, tmp_path):
     record["value"] += 0.5
     record["interval"] = [end + 0.5 for end in record["interval"]]
     (tmp_path / "scores.json").write_text(json.dumps(scores))
-    found = make_section(beside(chain, quality=tmp_path))
+    found = make_section(beside(chain, tmp_path, tmp_path))
     assert [one.verdict for one in found.changes].count(BETTER) == 1
 
 
 @pytest.mark.parametrize(("now", "verdict"), [(0.2, BETTER), (0.45, SAME), (0.8, WORSE)])
 def test_noise_is_that_of_both_intervals(now, verdict):
-    before = Figure(0.5, 0.4, 0.6, 100)
-    assert sections_previous._judge(before, Figure(now, now - 0.1, now + 0.1, 100)) == verdict
+    before, after = ({"value": v, "interval": [v - 0.1, v + 0.1]} for v in (0.5, now))
+    assert sections_previous._judge(before, after) == verdict
 
 
 def test_a_folder_without_quality_is_refused(chain, tmp_path):

@@ -18,7 +18,7 @@ from busgen import io
 from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
-from busgen.factory.work import count
+from busgen.factory.rounds import count
 from busgen.pipeline import prefect_server
 
 ENGINE = "phantom"  # the speed of learned engines is `bench images`'

@@ -103,7 +103,8 @@ def score(scratch: str, data: str, known: str, n: int) -> dict[str, float]:
 
 def report(scratch: str) -> dict[str, float]:
     """Compare the release with the reference, then write its report; return the seconds of each."""
-    from busgen.report.report import Sources, write_report
+    from busgen.report.evidence import Sources
+    from busgen.report.report import write_report
 
     folder = Path(scratch)
     release, quality = folder / "release", folder / "quality"

@@ -2,7 +2,7 @@
 
 In: `busgen.schema`; for the distribution of what was drawn, an index and the record of its plan.
 Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
-sets, over one row a sample or a family, see `select_samples` and `select_families`).
+sets, over one row a sample or a family, see `SAMPLES` and `FAMILIES`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -151,37 +151,29 @@ _FINDING = [c.name for c in schema.columns("index") if c.source == "finding" and
 _HASH = f"hash({', '.join(map(sql.quote_name, _FINDING))})"
 
 
-def select_families(table: str) -> str:
-    """Return SQL with one row a family of more than one sample, as only those can break its rules.
-
-    Of several samples at most one has the family's own id; each has one attempt number 0.
-    """
-    return f"""
-        SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
-            min(split) AS first_split, max(split) AS last_split,
-            min(seed) FILTER (WHERE accepted) AS first_seed,
-            max(seed) FILTER (WHERE accepted) AS last_seed
-        FROM {table} SEMI JOIN (
-            SELECT DISTINCT family_id FROM {table} WHERE family_id <> sample_id
-        ) USING (family_id)
-        GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
-
-
-def select_samples(table: str) -> str:
-    """Return SQL with one row a sample that was tried more than once, or not from attempt 0 on.
-
-    Most samples of an index have the one row: for these no rule on samples can break.
-    """
-    return f"""
-        SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
-            max(attempt) AS last_attempt,
-            count(*) FILTER (WHERE accepted) AS accepted_attempts,
-            max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-            min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
-        FROM {table} SEMI JOIN (
-            SELECT sample_id FROM {table} GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
-        ) USING (sample_id)
-        GROUP BY sample_id"""
+# one row a family of more than one sample, as only those can break its rules: of several samples at
+# most one has the family's own id, and each has one attempt number 0
+FAMILIES = """
+    SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
+        min(split) AS first_split, max(split) AS last_split,
+        min(seed) FILTER (WHERE accepted) AS first_seed,
+        max(seed) FILTER (WHERE accepted) AS last_seed
+    FROM attempts SEMI JOIN (
+        SELECT DISTINCT family_id FROM attempts WHERE family_id <> sample_id
+    ) USING (family_id)
+    GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
+# one row a sample that was tried more than once, or not from attempt 0 on; most samples of an index
+# have the one row: for these no rule on samples can break
+SAMPLES = f"""
+    SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
+        max(attempt) AS last_attempt,
+        count(*) FILTER (WHERE accepted) AS accepted_attempts,
+        max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
+        min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
+    FROM attempts SEMI JOIN (
+        SELECT sample_id FROM attempts GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
+    ) USING (sample_id)
+    GROUP BY sample_id"""
 
 
 def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rule, tuple[str, ...]]:

@@ -1,19 +1,48 @@
-"""Answers that a release's limits give, and what they say of it as a whole.
+"""A question and its answer; those that a release's limits give, and what they say of it all.
 
-In: the record of `busgen.evaluation.limits.check`. Out: `Answer`s, a clause.
+In: the record of `busgen.evaluation.limits.check`, what was counted. Out: `Answer`s, a clause.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from busgen.evaluation import limits
 from busgen.report import words
-from busgen.report.answers.answer import NO, UNKNOWN, YES, Answer
+from busgen.stats.proportions import wilson_interval
 
+YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
 LIMIT = "limit "  # before the name of the score
 
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question and its answer; `interval` (95 %) and `floor` in the words of the page.
+
+    `floor` is what real images show; empty where none is meant.
+    """
+
+    name: str
+    question: str
+    answer: str
+    why: str
+    n: str = ""
+    interval: str = ""
+    floor: str = ""
+
+
+def format_share(count: int, total: int) -> str:
+    """Return the 95 % interval of a share in words."""
+    low, high = wilson_interval(count, total)
+    return format_interval(low, high)
+
+
+def format_interval(low: float, high: float) -> str:
+    """Return an interval of shares in words."""
+    return f"{words.format_percent(low)} to {words.format_percent(high)}"
 
 
 def make_answers(record: Record | None) -> list[Answer]:

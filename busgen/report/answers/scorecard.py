@@ -13,8 +13,7 @@ from busgen import schema
 from busgen.priors import contradictions
 from busgen.release import files
 from busgen.release.verify import check_findings
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, format_share
-from busgen.report.answers.limits import LIMIT
+from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer, format_share
 from busgen.report.evidence import Evidence
 from busgen.report.sections import previous, realism
 from busgen.report.words import name_scanner
@@ -112,14 +111,13 @@ def _scanners(evidence: Evidence) -> Answer:
     if len(found) < 2:
         why = "fewer than two scanners have enough real images"
         return Answer("scanners", question, UNKNOWN, why)
-    found.sort(key=lambda one: one[2].value)
+    found.sort(key=lambda one: one[2]["value"])
     (near, _, least), (far, _, most) = found[0], found[-1]
-    answer = YES if most.low <= least.high else NO if most.verdict == realism.STRONG else PARTLY
-    why = (
-        f"mean KS distance {least.value:.2f} ({name_scanner(near)}) to {most.value:.2f} "
-        f"({name_scanner(far)})"
-    )
-    ends = f"{most.low:.2f} to {most.high:.2f} (the farthest)"
+    (_, least_high), (low, high) = least["interval"], most["interval"]
+    answer = YES if low <= least_high else NO if most["verdict"] == realism.STRONG else PARTLY
+    ends = f"{low:.2f} to {high:.2f} (the farthest)"
+    why = f"mean KS distance {least['value']:.2f} ({name_scanner(near)}) to {most['value']:.2f}"
+    why += f" ({name_scanner(far)})"
     return Answer("scanners", question, answer, why, f"{len(found)} scanners", ends)
 
 

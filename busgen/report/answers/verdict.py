@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from busgen.report import words
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.limits import LIMIT
+from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
 
+Use = tuple[str, str]
 TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
 # the limits that speak of what an answer speaks of, by how their scores' names begin
 CONCERN = {
@@ -26,20 +26,12 @@ NEVER = (
 
 
 @dataclass(frozen=True)
-class _Use:
-    """One use and the reason why the release is fit or not fit for it."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Section:
-    """`sentence` in plain words, uses, and every answer with its numbers."""
+    """`sentence` in plain words, uses with the reason for each, every answer with its numbers."""
 
     sentence: str
-    fit: tuple[_Use, ...]
-    unfit: tuple[_Use, ...]
+    fit: tuple[Use, ...]
+    unfit: tuple[Use, ...]
     answers: tuple[Answer, ...]
 
 
@@ -50,20 +42,20 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     says of all limits whether they are kept (`busgen.report.answers.limits.to_words`).
     """
     by_name = {one.name: one for one in answers}
-    fit: list[_Use] = []
-    unfit: list[_Use] = []
+    fit: list[Use] = []
+    unfit: list[Use] = []
     for use, needs in words.USES.items():
         request = [by_name[name] for name in needs]
         against = [one for one in request if one.answer != YES]
         limits = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
         against += [one for one in answers if one.answer == NO and one.name.startswith(limits)]
         reasons = "; ".join(one.why for one in against or request)
-        (unfit if against else fit).append(_Use(use, reasons))
-    unfit += [_Use(*one) for one in NEVER]
-    return Section(_to_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
+        (unfit if against else fit).append((use, reasons))
+    sentence = _to_sentence(answers, fit, kept)
+    return Section(sentence, tuple(fit), (*unfit, *NEVER), tuple(answers))
 
 
-def _to_sentence(answers: Sequence[Answer], fit: Sequence[_Use], kept: str) -> str:
+def _to_sentence(answers: Sequence[Answer], fit: Sequence[Use], kept: str) -> str:
     """Return the verdict in one sentence."""
     counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
     uses = (

@@ -14,9 +14,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from busgen.arrays import Floats
+
 # what Matplotlib draws with, and the page's colour that takes its place
 COLOURS = {
     "benign": "#0072b2",

@@ -18,7 +18,6 @@ from busgen import io
 from busgen.factory.plan import Plan
 from busgen.report import words
 from busgen.report.charts.plots import Axes, Chart, Curve, plot
-from busgen.report.evidence import Figure, figure_of
 from busgen.report.sections.realism import axis_ends
 
 BASE, PRIMARY = "real_augmented", "real_synthetic_1"
@@ -42,53 +41,36 @@ SAW = {"none": "nobody", "own": "the same patients", "pooled": "several data set
        "unknown": "not known"}  # fmt: skip
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """An arm: its score, what it gains over the base, what that says, whose patients were seen."""
-
-    title: str
-    score: Figure | None
-    gain: Figure | None
-    verdict: str
-    primary: bool
-    saw: str
+Heat = tuple[str, str, tuple[str, ...], tuple[tuple[str, tuple[Record | None, ...]], ...]]
 
 
 @dataclass(frozen=True)
 class Group:
-    """All arms of one task and training set, on its own held-out patients."""
+    """All arms of one task and training set, on its own held-out patients.
+
+    `rows`, an arm each: its `title`, recorded `score` and `gain` over the base or None, the
+    `verdict` on that, whether it is `primary`, whose patients the generator `saw`.
+    """
 
     task: str
     train: str
     metric: str
-    rows: tuple[Row, ...]
+    rows: tuple[Record, ...]
     levelled_off: bool | None
 
     @property
     def ends(self) -> tuple[float, float]:
         """Ends of an axis for all gains, 0 included."""
-        gains = [row.gain for row in self.rows if row.gain]
-        ends = [end for one in gains for end in (one.low, one.high)]
-        return axis_ends([0.0, *ends] if gains else [-1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class _Heat:
-    """Scores of one arm by training set (rows) and test set; None where it was not tested."""
-
-    title: str
-    metric: str
-    tests: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Figure | None, ...]], ...]
+        ends = [end for row in self.rows if row["gain"] for end in row["gain"]["interval"]]
+        return axis_ends([0.0, *ends] if ends else [-1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Section:
     """Everything that the section shows; `groups` and `matched` as `metrics.json` has them.
 
-    `generator`: engines and fingerprints that made the images, empty where nobody knows.
+    `generator`: engines and fingerprints that made the images, empty where nobody knows. `heats`:
+    title, metric, test sets, and by training set what one arm scored on each, None if not tested.
     """
 
     generator: Mapping[str, str]
@@ -96,16 +78,16 @@ class Section:
     seeds: int
     folds: Mapping[str, int]
     forests: tuple[Group, ...]
-    heats: tuple[_Heat, ...]
+    heats: tuple[Heat, ...]
     curves: tuple[Chart, ...]
     rocs: tuple[Chart, ...]
     groups: tuple[Record, ...]
     matched: tuple[Record, ...]
 
     @property
-    def primaries(self) -> tuple[tuple[Group, Row], ...]:
+    def primaries(self) -> tuple[tuple[Group, Record], ...]:
         """The comparisons that were fixed beforehand."""
-        return tuple((one, row) for one in self.forests for row in one.rows if row.primary)
+        return tuple((one, row) for one in self.forests for row in one.rows if row["primary"])
 
     def matches(self, plan: Plan) -> bool:
         """Return whether images of this plan's engines were compared, and no others."""
@@ -147,7 +129,7 @@ def name_arm(name: str) -> str:
 
 
 def _forests(record: Record) -> tuple[Group, ...]:
-    found: dict[tuple[str, str], list[Row]] = {}
+    found: dict[tuple[str, str], list[Record]] = {}
     for one in record["results"]:
         if one["train"] == one["test"]:
             found.setdefault((one["task"], one["train"]), []).append(_row(one))
@@ -160,25 +142,29 @@ def _forests(record: Record) -> tuple[Group, ...]:
     )
 
 
-def _row(one: Record) -> Row:
-    score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
-    verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
-    title, primary = name_arm(one["arm"]), bool(gain and gain["primary"])
-    figures = (score and figure_of(score), gain and figure_of(gain))
-    return Row(title, *figures, verdict, primary, SAW.get(one["generator_saw"], "–"))
+def _row(one: Record) -> Record:
+    gain = one.get("gain")
+    return {
+        "title": name_arm(one["arm"]),
+        "score": one["metrics"].get(HEADLINE[one["task"]]),
+        "gain": gain,
+        "verdict": gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–",
+        "primary": bool(gain and gain["primary"]),
+        "saw": SAW.get(one["generator_saw"], "–"),
+    }
 
 
-def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
+def _heat(results: Sequence[Record], task: str, arm: str) -> Heat | None:
     own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
     tests = tuple(dict.fromkeys(one["test"] for one in own))
     if len(tests) < 2:
         return None
     metric = HEADLINE[task]
     scored = ((o["train"], o["test"], o["metrics"]) for o in own if metric in o["metrics"])
-    cells = {(train, test): figure_of(scores[metric]) for train, test, scores in scored}
+    cells = {(train, test): scores[metric] for train, test, scores in scored}
     trains = dict.fromkeys(one["train"] for one in own)
     rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
-    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[metric], tests, rows)
+    return f"{task.capitalize()}: {name_arm(arm)}", NAMES[metric], tests, rows
 
 
 def plot_shares(results: Sequence[Record]) -> tuple[Chart, ...]:

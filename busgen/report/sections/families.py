@@ -46,10 +46,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """The field that varies, its terms, how many families there are, and some of them."""
+    """The field that varies, how many families there are, and some of them."""
 
     field: str
-    terms: tuple[str, ...]
     count: int
     examples: tuple[Group, ...]
 
@@ -66,8 +65,7 @@ def make_section(evidence: Evidence, size: int) -> Section | None:
     chosen = [_members(rows, str(row["family_id"]), field) for row in select(names, size)]
     found = read_released(evidence.sources, [make_key(row) for own in chosen for row in own])
     shown = tuple(_make_group(own, field, found) for own in chosen)
-    terms = tuple(member.term for member in shown[0].members)
-    return Section(field, terms, len(names), shown)
+    return Section(field, len(names), shown)
 
 
 def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:

@@ -18,38 +18,28 @@ CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
 MOST = 4  # checks that are named in a row, those that refuse most
-
-
-@dataclass(frozen=True)
-class Row:
-    """One fault: of `n` pairs how many were rejected, 95 % interval, flagged; by which checks."""
-
-    name: str
-    about: str
-    n: int
-    rejected: int
-    low: float
-    high: float
-    flagged: int
-    checks: str
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Section:
-    """The table, clean images first, detection curves, what the classifier can tell at all."""
+    """The table, clean images first, detection curves, what the classifier can tell at all.
 
-    rows: tuple[Row, ...]
+    `rows`: a recorded fault, with its `name`, what it is `about` and the `checks` that refuse it.
+    """
+
+    rows: tuple[Record, ...]
     charts: tuple[Chart, ...]
     auc: float
     n: int
 
 
-def make_section(reference: Mapping[str, Any]) -> Section | None:
+def make_section(reference: Record) -> Section | None:
     """Return what is known of planted faults, None where the reference does not tell it."""
     record = reference.get("proof")
     if not record:
         return None
-    series: dict[str, list[Mapping[str, Any]]] = {}
+    series: dict[str, list[Record]] = {}
     for one in record["faults"]:
         series.setdefault(one["fault"], []).append(one)
     rows = [_row(record["clean"])]
@@ -65,18 +55,17 @@ def make_section(reference: Mapping[str, Any]) -> Section | None:
     return Section(tuple(rows), tuple(charts), labels["auc"], labels["n"])
 
 
-def _row(one: Mapping[str, Any]) -> Row:
+def _row(one: Record) -> Record:
     name, about, unit = _fault(one["fault"])
-    low, high = one["interval"]
     counts = sorted(one["gates"].items(), key=lambda item: -item[1])
     told_by = [f"{words.name_gate(gate)[0]}: {count}" for gate, count in counts if count]
     others = [f"{len(told_by) - MOST} more"] if len(told_by) > MOST else []
     checks = "; ".join(told_by[:MOST] + others)
-    record = about + (f", {words.format_number(one['strength'])} {unit}".rstrip() if unit else "")
-    return Row(name, record, one["n"], one["rejected"], low, high, one["flagged"], checks)
+    about += f", {words.format_number(one['strength'])} {unit}".rstrip() if unit else ""
+    return {**one, "name": name, "about": about, "checks": checks}
 
 
-def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
+def _chart(found: Sequence[Record]) -> Chart:
     """Return the share rejected against the strength of a fault, with its interval."""
     name, about, unit = _fault(found[0]["fault"])
     ordered = sorted(found, key=lambda one: float(one["strength"]))

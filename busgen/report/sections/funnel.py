@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from busgen.factory.verdicts import FAMILY
+from busgen.factory.rounds import FAMILY
 from busgen.params.gates import Gate
 from busgen.release.rows import find_files
 from busgen.report import words
@@ -23,15 +23,6 @@ from busgen.stats.proportions import wilson_interval
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4
 PERCENTILES = (0.05, 0.5, 0.95)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One step of the funnel."""
-
-    name: str
-    about: str
-    count: int
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,8 @@ class _Gate:
     examples: tuple[Image, ...]
 
 
-def make_section(evidence: Evidence) -> tuple[_Step, ...]:
-    """Return the funnel's steps, in order."""
+def make_section(evidence: Evidence) -> tuple[tuple[str, str, int], ...]:
+    """Return the funnel's steps, in order: name, what it is, how many pass it."""
     rows = evidence.attempts
     retried = len(rows) - len(evidence.first_attempts)
     passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
@@ -73,11 +64,11 @@ def make_section(evidence: Evidence) -> tuple[_Step, ...]:
     gates = evidence.plan.request.gates
     alone = [words.ASKED[n] for n in words.ASKED if n in gates and gates[n].action == "reject"]
     return (
-        _Step("Findings requested", request, len(evidence.first_attempts)),
-        _Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
-        _Step("Passed on their own", ", ".join(alone) or "nothing was asked", int(passed.sum())),
-        _Step("Accepted", together, len(evidence.accepted_rows)),
-        _Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
+        ("Findings requested", request, len(evidence.first_attempts)),
+        ("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
+        ("Passed on their own", ", ".join(alone) or "nothing was asked", int(passed.sum())),
+        ("Accepted", together, len(evidence.accepted_rows)),
+        ("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
     )
 
 

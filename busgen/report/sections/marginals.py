@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
 from busgen.priors.quotas import strata
@@ -58,8 +58,8 @@ class Quantiles:
     statistic: str
     pathology: str
     total: int
-    requested: NDArray[np.float64]
-    realised: NDArray[np.float64]
+    requested: Floats
+    realised: Floats
 
 
 def make_section(evidence: Evidence) -> tuple[Marginal, ...]:

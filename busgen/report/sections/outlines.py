@@ -3,7 +3,6 @@
 In: `Evidence`. Out: `Row`s with SVG paths, each lesion grown to the same frame.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,17 +14,9 @@ from busgen.report.charts.images import outline_path
 from busgen.report.evidence import Evidence, read_released
 from busgen.report.sections.gallery import make_key, select
 
+Row = tuple[str, dict[str, tuple[int, tuple[str, ...]]]]  # term, by class: how many, some paths
 CLASSES = ("benign", "malignant")
 FRAME_PX, ROOM = 192, 1.15  # side of the frame, and over the lesion's longer side
-
-
-@dataclass(frozen=True)
-class Row:
-    """Outlines whose gravest margin term is `term`: class -> how many there are, and some paths."""
-
-    term: str
-    counts: dict[str, int]
-    paths: dict[str, tuple[str, ...]]
 
 
 def make_section(evidence: Evidence, size: int) -> tuple[Row, ...]:
@@ -49,11 +40,7 @@ def make_section(evidence: Evidence, size: int) -> tuple[Row, ...]:
         for name, rows in chosen.items()
     }
     return tuple(
-        Row(
-            term,
-            {label: len(groups[term, label]) for label in CLASSES},
-            {label: drawn.get((term, label), ()) for label in CLASSES},
-        )
+        (term, {c: (len(groups[term, c]), drawn.get((term, c), ())) for c in CLASSES})
         for term in schema.MARGINS
         if any(len(groups[term, label]) for label in CLASSES)
     )

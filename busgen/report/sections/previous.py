@@ -12,7 +12,7 @@ from typing import Any
 from busgen import io
 from busgen.release.diff import diff
 from busgen.report import words
-from busgen.report.evidence import SCORES, Evidence, Figure, figure_of
+from busgen.report.evidence import SCORES, Evidence
 from busgen.report.sections import scores as sections_scores
 from busgen.stats.proportions import wilson_interval
 
@@ -20,17 +20,18 @@ BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
 RARE = 0.01  # p below which a column counts as changed, over the number of columns
 AUC = "descriptor_auc"
 SHOWN = 30  # differences of provenance
+Record = Mapping[str, Any]
 Shift = tuple[str, str, float, float]  # column, test, by how much of 1, p
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of both versions; `verdict` is one of `BETTER`, `WORSE`, `SAME`."""
+    """One figure of both versions as recorded; `verdict` is `BETTER`, `WORSE` or `SAME`."""
 
     name: str
     about: str
-    before: Figure
-    now: Figure
+    before: Record
+    now: Record
     verdict: str
 
 
@@ -56,12 +57,12 @@ def make_section(evidence: Evidence) -> Section | None:
     previous = evidence.sources.previous
     if previous is None:
         return None
-    found = diff(previous.release, evidence.sources.release)
-    old = io.read_json(previous.quality / SCORES)
+    found = diff(previous / "release", evidence.sources.release)
+    old = io.read_json(previous / "quality" / SCORES)
     columns, shifts = _shifts(found)
     provenance = found["provenance"].items()
     return Section(
-        str(io.read_json(previous.release / "provenance.json")["title"]),
+        str(io.read_json(previous / "release" / "provenance.json")["title"]),
         (*_gates(found), *_scores(old, evidence.scores), *_measure(old, evidence.scores)),
         tuple((name, *pair) for name, pair in found["counts"].items()),
         columns,
@@ -72,34 +73,30 @@ def make_section(evidence: Evidence) -> Section | None:
     )
 
 
-def _gates(found: Mapping[str, Any]) -> tuple[Row, ...]:
+def _gates(found: Record) -> tuple[Row, ...]:
     """Return the shares of attempts accepted and of findings left unfilled."""
     counts = found["counts"]
     families = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
-    accepted = [_share(*one) for one in zip(counts["n"], counts["attempts"], strict=True)]
-    unfilled = [_share(*one) for one in zip(counts["unfilled"], families, strict=True)]
+    a, b = (_share(*one) for one in zip(counts["n"], counts["attempts"], strict=True))
+    left, now = (_share(*one) for one in zip(counts["unfilled"], families, strict=True))
     return (
-        Row("Attempts accepted", "share of all attempts", accepted[0], accepted[1],
-            _judge(accepted[0], accepted[1], -1.0)),
-        Row("Left unfilled", "share of the request", unfilled[0], unfilled[1],
-            _judge(unfilled[0], unfilled[1])),
-    )  # fmt: skip
+        Row("Attempts accepted", "share of all attempts", a, b, _judge(a, b, -1.0)),
+        Row("Left unfilled", "share of the request", left, now, _judge(left, now)),
+    )
 
 
-def _share(count: int, total: int) -> Figure:
-    low, high = wilson_interval(count, total)
-    return Figure(count / max(total, 1), low, high, total)
+def _share(count: int, total: int) -> Record:
+    ends = wilson_interval(count, total)
+    return {"value": count / max(total, 1), "interval": ends, "n": total}
 
 
-def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
+def _scores(old: Record, new: Record) -> list[Row]:
     """Return the distances to real images that both versions were scored by, and the AUC."""
     changes = []
     for name in sorted(set(old["headline"]) & set(new["headline"])):
-        records = old["headline"][name], new["headline"][name]
-        before, now = map(figure_of, records)
+        before, now = old["headline"][name], new["headline"][name]
         if name == AUC:  # as hard as in patients is best
-            aims = [Figure(abs(f.value - r["floor"]), f.low, f.high, f.n)
-                    for f, r in zip((before, now), records, strict=True)]  # fmt: skip
+            aims = [{**one, "value": abs(one["value"] - one["floor"])} for one in (before, now)]
             title, about = "Class told from descriptors", "AUC; best is that of patients"
             changes.append(Row(title, about, before, now, _judge(aims[0], aims[1])))
             continue
@@ -110,7 +107,7 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
     return changes
 
 
-def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
+def _measure(old: Record, new: Record) -> Iterator[Row]:
     """Yield the scores beside real data that both versions have, measured alike."""
     scores = [one.get("beside_real", {}).get("scores", {}) for one in (old, new)]
     for name, record in scores[1].items():
@@ -119,20 +116,19 @@ def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
             continue
         kind, space = sections_scores.parse_name(name)
         title, about = sections_scores.name_kind(kind)
-        figures = figure_of(before), figure_of(record)
         sign = 1.0 if record["bad"] == "high" else -1.0
         about = f"{words.SPACES.get(space, space)}: {about}"
-        yield Row(title, about, *figures, _judge(*figures, sign))
+        yield Row(title, about, before, record, _judge(before, record, sign))
 
 
-def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
+def _judge(before: Record, now: Record, sign: float = 1.0) -> str:
     """Say whether `now` is lower (`sign` 1) or higher (-1) by more than both intervals explain."""
-    change = sign * (now.value - before.value)
-    noise = hypot(*((one.high - one.low) / 2 for one in (before, now)))
+    change = sign * (now["value"] - before["value"])
+    noise = hypot(*((high - low) / 2 for low, high in (before["interval"], now["interval"])))
     return SAME if abs(change) <= noise else WORSE if change > 0 else BETTER
 
 
-def _shifts(found: Mapping[str, Any]) -> tuple[int, tuple[Shift, ...]]:
+def _shifts(found: Record) -> tuple[int, tuple[Shift, ...]]:
     """Return how many columns were compared, and those that changed, the most changed first."""
     tests = [(n, "total variation", t["total_variation"], t["p"])
              for n, t in found["terms"].items()]  # fmt: skip

@@ -10,13 +10,13 @@ from math import exp
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.report import words
 from busgen.report.sections.realism import CLASSES, CLOSE, axis_ends
 
-Floats = NDArray[np.float64]
 Record = Mapping[str, Any]
+Shares = tuple[tuple[str, tuple[Record, ...]], ...]  # by term or dataset, one a class
 OPEN_FIELDS = 3  # fields of descriptors that stand open; the others are a click away
 OTHERS = {
     "published": ("Published tables alone", "what was known before these datasets were read"),
@@ -25,56 +25,6 @@ OTHERS = {
 }
 LOGS = ("log_area", "log_aspect")
 SIZES = {"log_area": "box_area_fraction", "log_aspect": "aspect", "x": "center_x", "y": "center_y"}
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Held-out log-likelihood of the prior above another's, nats a lesion, 95 % interval."""
-
-    name: str
-    about: str
-    value: float
-    low: float
-    high: float
-
-    @property
-    def factor(self) -> float:
-        """How many times as likely the prior holds what was found, geometric mean."""
-        return exp(self.value)
-
-    @property
-    def verdict(self) -> str:
-        """Say whether the interval leaves 0 out."""
-        if self.low <= 0 <= self.high:
-            return CLOSE
-        return "better" if self.low > 0 else "worse"
-
-
-@dataclass(frozen=True)
-class Share:
-    """One term in one class: its drawn share, and the real one with its 95 % interval."""
-
-    term: str
-    pathology: str
-    requested: float
-    realised: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def within(self) -> bool:
-        """Whether the drawn share lies in the interval of the real one."""
-        return self.low <= self.requested <= self.high
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of descriptors: its terms, each with the share in every class."""
-
-    field: str
-    totals: tuple[int, ...]
-    terms: tuple[tuple[str, tuple[Share, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -98,59 +48,47 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Distance:
-    """How far one source is from what was pooled; the base, no sample, has no floor."""
-
-    value: float
-    floor: float | None
-    n: int | None
-
-    @property
-    def beyond(self) -> bool:
-        """Whether fewer than 5 of 100 samples of the pooled prior are as far away."""
-        return self.floor is not None and self.value > self.floor
-
-
-@dataclass(frozen=True)
 class Section:
     """All checks of one prior.
 
-    `trials`: title, record, how many were left out, gains; `rows` of dissent: (field, class, one a
-    source or None).
+    `trials`: title, record, how many were left out, gains in held-out log-likelihood above others,
+    nats a lesion. `fields` of descriptors: name, real lesions of each class, and by term the drawn
+    share (`requested`) and the real one (`realised`) of every class; `tall` likewise by dataset.
+    `rows` of dissent: field, class, how far each source is from what was pooled, None where unsaid.
     """
 
     prior_sha256: str
     drawn: int
-    trials: tuple[tuple[str, Record, int, tuple[Gain, ...]], ...]
-    fields: tuple[Field, ...]
-    tall: tuple[tuple[str, tuple[Share, ...]], ...]
+    trials: tuple[tuple[str, Record, int, tuple[Record, ...]], ...]
+    fields: tuple[tuple[str, tuple[int, ...], Shares], ...]
+    tall: Shares
     sizes: tuple[Size, ...]
     pairs: tuple[Record, ...]
     sources: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[Distance | None, ...]], ...]
+    rows: tuple[tuple[str, str, tuple[Record | None, ...]], ...]
     geometry: Mapping[str, Any]
     auc: Mapping[str, Any] | None
 
     @property
-    def shares(self) -> tuple[Share, ...]:
+    def shares(self) -> tuple[Record, ...]:
         """Every share of every field."""
-        return tuple(share for one in self.fields for _, part in one.terms for share in part)
+        return tuple(share for *_, terms in self.fields for _, part in terms for share in part)
 
     @property
     def count(self) -> int:
         """Number of distances of sources that have a floor."""
-        return sum(one.floor is not None for *_, row in self.rows for one in row if one)
+        return sum(one["floor"] is not None for *_, row in self.rows for one in row if one)
 
     @property
     def beyond(self) -> int:
         """Number of those that are larger than chance."""
-        return sum(one.beyond for *_, row in self.rows for one in row if one)
+        return sum(one["beyond"] for *_, row in self.rows for one in row if one)
 
     @property
     def ends(self) -> tuple[float, float]:
         """Ends of an axis for all gains, 0 included."""
         gains = [gain for *_, own in self.trials for gain in own]
-        return axis_ends([0.0, *(end for one in gains for end in (one.low, one.high))])
+        return axis_ends([0.0, *(end for one in gains for end in one["interval"])])
 
 
 def make_section(checks: Record | None) -> Section | None:
@@ -159,7 +97,7 @@ def make_section(checks: Record | None) -> Section | None:
         return None
     seen = checks["predictive"]
     sources, rows = _dissent(checks["disagreement"])
-    tall: dict[str, list[Share]] = {}
+    tall: dict[str, list[Record]] = {}
     for record in seen["tall"]:
         tall.setdefault(record["dataset"], []).append(_share(record, "not_parallel"))
     return Section(
@@ -177,7 +115,7 @@ def make_section(checks: Record | None) -> Section | None:
     )
 
 
-def _trials(checks: Record) -> tuple[tuple[str, Record, int, tuple[Gain, ...]], ...]:
+def _trials(checks: Record) -> tuple[tuple[str, Record, int, tuple[Record, ...]], ...]:
     split = "test" if "test" in checks["held_out"] else "validation"
     tried = (
         ("This prior", "held_out"),
@@ -186,23 +124,32 @@ def _trials(checks: Record) -> tuple[tuple[str, Record, int, tuple[Gain, ...]], 
     found = []
     for title, key in tried:
         record = checks[key][split]["all"]
-        gains = tuple(
-            Gain(*OTHERS[name], one["value"], *one["interval"])
-            for name, one in record["gain"].items()
-        )
+        gains = tuple(_gain(name, one) for name, one in record["gain"].items())
         excluded = max(record["impossible"].values())
         found.append((title, record, excluded, gains))
     return tuple(found)
 
 
-def _share(record: Record, term: str) -> Share:
-    (low, high), n = record["interval"], int(record["n"])
-    return Share(term, record["pathology"], record["drawn"], record["real"], low, high, n)
+def _gain(name: str, record: Record) -> Record:
+    """Return the gain over another prior: how many times as likely this one holds what was found.
+
+    That is the geometric mean; the verdict says whether the interval leaves 0 out.
+    """
+    (title, about), (low, high) = OTHERS[name], record["interval"]
+    verdict = CLOSE if low <= 0 <= high else "better" if low > 0 else "worse"
+    factor = exp(record["value"])
+    return {**record, "name": title, "about": about, "verdict": verdict, "factor": factor}
 
 
-def _fields(records: Sequence[Record]) -> tuple[Field, ...]:
+def _share(record: Record, term: str) -> Record:
+    (low, high), drawn = record["interval"], record["drawn"]
+    shown = {"term": term, "requested": drawn, "realised": record["real"], "low": low, "high": high}
+    return {**record, **shown, "within": low <= drawn <= high}
+
+
+def _fields(records: Sequence[Record]) -> tuple[tuple[str, tuple[int, ...], Shares], ...]:
     """Return the fields of descriptors, in the order of the page's other section."""
-    found: dict[str, dict[str, list[Share]]] = {}
+    found: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         share = _share(record, record["term"])
         found.setdefault(record["node"], {}).setdefault(record["term"], []).append(share)
@@ -210,8 +157,8 @@ def _fields(records: Sequence[Record]) -> tuple[Field, ...]:
     fields = []
     for name in (*order, *(other for other in found if other not in order)):
         terms = tuple((term, tuple(shares)) for term, shares in found[name].items())
-        totals = {s.pathology: s.n for _, shares in terms for s in shares}
-        fields.append(Field(name, tuple(totals[c] for c in CLASSES if c in totals), terms))
+        totals = {s["pathology"]: int(s["n"]) for _, shares in terms for s in shares}
+        fields.append((name, tuple(totals[c] for c in CLASSES if c in totals), terms))
     return tuple(fields)
 
 
@@ -227,12 +174,17 @@ def _size(record: Record) -> Size:
 
 def _dissent(
     records: Sequence[Record],
-) -> tuple[tuple[str, ...], tuple[tuple[str, str, tuple[Distance | None, ...]], ...]]:
-    """Return the sources, and for each field and class the distance of every one."""
+) -> tuple[tuple[str, ...], tuple[tuple[str, str, tuple[Record | None, ...]], ...]]:
+    """Return the sources, and for each field and class the distance of every one.
+
+    It is `beyond` chance where fewer than 5 of 100 samples of the pooled prior are as far away; the
+    base is no sample and has no floor.
+    """
     sources = tuple(dict.fromkeys(record["source"] for record in records))
-    found: dict[tuple[str, str], dict[str, Distance]] = {}
+    found: dict[tuple[str, str], dict[str, Record]] = {}
     for record in records:
-        one = Distance(record["distance"], record["floor"], record["n"])
+        floor, distance = record["floor"], record["distance"]
+        one = {**record, "beyond": floor is not None and distance > floor}
         found.setdefault((record["node"], record["pathology"]), {})[record["source"]] = one
     rows = ((*place, tuple(row.get(name) for name in sources)) for place, row in found.items())
     return sources, tuple(rows)

@@ -14,49 +14,23 @@ from busgen.report import words
 SPLITS = ("train", "validation", "test")
 LEFT_OUT, UNUSED, FLAGGED = "Left out", "Read, but kept out of learning", "Flagged"
 NOT_LEARNT = ("near_duplicate", "label_conflict", "colour_doppler", "no_mask", "empty_mask")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One public dataset: who published it, what its licence allows, images and patients."""
-
-    name: str
-    citation: str
-    doi: str
-    licence: str
-    may_ship: bool
-    published: int
-    read: int
-    left_out: int
-    copies: int
-    conflicts: int
-    patients: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One reason or flag: images of each dataset, in the order of the datasets."""
-
-    name: str
-    about: str
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Images of one class in each of `SPLITS`."""
-
-    pathology: str
-    counts: tuple[int, ...]
+UNSTATED = dict.fromkeys(("citation", "doi", "licence"), "not stated")
+Record = Mapping[str, Any]
+Counts = tuple[int, ...]
+Row = tuple[str, str, Counts]
 
 
 @dataclass(frozen=True)
 class Section:
-    """All of it; `clusters` of one patient's images or copies, `across` several datasets."""
+    """All of it; `clusters` of one patient's images or copies, `across` several datasets.
 
-    datasets: tuple[Dataset, ...]
+    `datasets` as published and as cleaning counted them; `rows` by kind of find: its name, what it
+    means, images of each dataset; `groups` by dataset: a class, its images in each of `SPLITS`.
+    """
+
+    datasets: tuple[Record, ...]
     rows: tuple[tuple[str, tuple[Row, ...]], ...]
-    groups: tuple[tuple[str, tuple[Group, ...]], ...]
+    groups: tuple[tuple[str, tuple[tuple[str, Counts], ...]], ...]
     read: int
     patients: int
     clusters: int
@@ -65,13 +39,13 @@ class Section:
     @property
     def most(self) -> int:
         """The largest count of a reason or flag, at least 1."""
-        return max((sum(one.counts) for _, part in self.rows for one in part), default=1)
+        return max((sum(counts) for _, part in self.rows for *_, counts in part), default=1)
 
 
-def make_section(reference: Mapping[str, Any]) -> Section | None:
+def make_section(reference: Record) -> Section | None:
     """Return what a reference's facts tell of the data behind it, None where they are silent."""
     record, infos = reference.get("cleaning", {}), reference.get("sources", [])
-    parts: Mapping[str, Any] = record.get("datasets", {})
+    parts: Record = record.get("datasets", {})
     if not parts:
         return None
     known = {info["name"]: info for info in infos}
@@ -84,39 +58,32 @@ def make_section(reference: Mapping[str, Any]) -> Section | None:
     )
 
 
-def _dataset(name: str, part: Mapping[str, Any], info: Mapping[str, Any]) -> Dataset:
-    citation, doi, licence = (
-        str(info.get(k, "not stated")) for k in ("citation", "doi", "licence")
-    )
-    published, read, copies, conflicts, patients = (
-        int(part[key]) for key in ("published", "read", "redundant", "conflicts", "patients")
-    )
-    left_out = sum(part["left_out"].values())
-    counts = (published, read, left_out, copies, conflicts, patients)
-    may_ship = bool(info.get("weights_may_ship", False))
-    return Dataset(name, citation, doi, licence, may_ship, *counts)
+def _dataset(name: str, part: Record, info: Record) -> Record:
+    left_out, may_ship = sum(part["left_out"].values()), info.get("weights_may_ship", False)
+    stated = {**UNSTATED, **info, **part}
+    return stated | {"name": name, "left_out": left_out, "may_ship": may_ship}
 
 
-def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+def _found(parts: Sequence[Record]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
     """Return what was found by kind, reasons in the order of their number."""
     reasons = {reason: 0 for part in parts for reason in part["left_out"]}
     lost = [(reason, _counts(parts, "left_out", reason)) for reason in reasons]
     lost.sort(key=lambda one: (-sum(one[1]), one[0]))
-    rows = [Row(f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
+    rows = [(f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
     groups: dict[str, list[Row]] = {LEFT_OUT: rows, UNUSED: [], FLAGGED: []}
     for flag in schema.FLAGS:
         counts = _counts(parts, "flags", flag)
         if sum(counts):
             kind = UNUSED if flag in NOT_LEARNT else FLAGGED
-            groups[kind].append(Row(*words.FLAGS[flag], counts))
+            groups[kind].append((*words.FLAGS[flag], counts))
     return tuple((kind, tuple(ones)) for kind, ones in groups.items() if ones)
 
 
-def _counts(parts: Sequence[Mapping[str, Any]], key: str, name: str) -> tuple[int, ...]:
+def _counts(parts: Sequence[Record], key: str, name: str) -> Counts:
     return tuple(int(part[key].get(name, 0)) for part in parts)
 
 
-def _split(splits: Mapping[str, Mapping[str, int]]) -> tuple[Group, ...]:
+def _split(splits: Mapping[str, Mapping[str, int]]) -> tuple[tuple[str, Counts], ...]:
     classes = (*schema.PATHOLOGIES, "unknown")
-    groups = (Group(c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
-    return tuple(group for group in groups if sum(group.counts))
+    groups = ((c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
+    return tuple((name, counts) for name, counts in groups if sum(counts))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.report import words
 from busgen.report.evidence import Evidence
 
@@ -23,31 +23,7 @@ FAR = 0.3  # distance from which a difference is called strong
 KEPT_BY_95 = 1.563
 CLOSE, DIFFERS, STRONG = "no difference shown", "differs", "differs strongly"
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One distance as `busgen.quality` scored it; `floor` is that of two real samples."""
-
-    name: str
-    pathology: str
-    value: float
-    n: int
-    n_real: int
-    low: float
-    high: float
-    floor: float
-
-    @property
-    def verdict(self) -> str:
-        """Say what the distance means.
-
-        `CLOSE` where its interval reaches the floor and 95 % of real pairs are no closer.
-        """
-        if self.low <= self.floor and self.value <= KEPT_BY_95 * self.floor:
-            return CLOSE
-        return STRONG if self.value > FAR else DIFFERS
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,7 +33,7 @@ class Quantiles:
     pathology: str
     synthetic: Floats
     real: Floats
-    score: Score
+    score: Record
 
 
 @dataclass(frozen=True)
@@ -72,7 +48,7 @@ class Statistic:
     @property
     def worst(self) -> float:
         """Largest distance over the classes."""
-        return max(strip.score.value for strip in self.strips)
+        return max(float(strip.score["value"]) for strip in self.strips)
 
 
 @dataclass(frozen=True)
@@ -83,7 +59,7 @@ class Group:
     title: str
     about: str
     short: str
-    headline: tuple[Score, ...]
+    headline: tuple[Record, ...]
     statistics: tuple[Statistic, ...]
 
 
@@ -92,7 +68,7 @@ def make_section(evidence: Evidence) -> tuple[Group, ...]:
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
     strips = _strips(evidence)
     groups = [
-        Group(name, *phrases, tuple(one for one in headline if one.name == name), _measure(own))
+        Group(name, *phrases, tuple(one for one in headline if one["name"] == name), _measure(own))
         for name, phrases in words.GROUPS.items()
         if (own := strips[name])
     ]
@@ -108,16 +84,23 @@ def _strips(evidence: Evidence) -> dict[str, dict[str, list[Quantiles]]]:
     for key, record in evidence.scores["scores"].items():
         score, names = _score(key, record), ("quantiles", "real_quantiles")
         synthetic, real = (np.interp(LEVELS, levels, record[name]) for name in names)
-        strip = Quantiles(score.pathology, synthetic, real, score)
-        found[record["group"]][score.name].append(strip)
+        strip = Quantiles(score["pathology"], synthetic, real, score)
+        found[record["group"]][score["name"]].append(strip)
     return found
 
 
-def _score(key: str, record: Mapping[str, Any]) -> Score:
+def _score(key: str, record: Record) -> Record:
+    """Return a recorded distance with the statistic's name, the class and what the distance means.
+
+    That is `CLOSE` where its interval reaches the floor, the distance of two real samples, and 95 %
+    of real pairs are no closer.
+    """
     name, _, pathology = key.removeprefix("ks_").partition(".")
-    low, high = record["interval"]
-    n, n_real = int(record["n"]), int(record["n_real"])
-    return Score(name, pathology, record["value"], n, n_real, low, high, record["floor"])
+    value, floor, (low, _) = record["value"], record["floor"], record["interval"]
+    verdict = STRONG if value > FAR else DIFFERS
+    if low <= floor and value <= KEPT_BY_95 * floor:
+        verdict = CLOSE
+    return {**record, "name": name, "pathology": pathology, "verdict": verdict}
 
 
 def _measure(by_name: Mapping[str, Sequence[Quantiles]]) -> tuple[Statistic, ...]:
@@ -138,7 +121,7 @@ def axis_ends(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def compare(evidence: Evidence) -> tuple[tuple[str, int, Mapping[str, Score]], ...]:
+def compare(evidence: Evidence) -> tuple[tuple[str, int, Mapping[str, Record]], ...]:
     """Return (scanner, real images, group -> mean distance), the most images first.
 
     That is of all lesions against all real ones (scanner ``""``), and against each scanner's.
@@ -146,13 +129,12 @@ def compare(evidence: Evidence) -> tuple[tuple[str, int, Mapping[str, Score]], .
     found = []
     for scanner, record in {"": evidence.scores["pooled"], **evidence.scores["scanners"]}.items():
         scores = [_score(key, one) for key, one in record["headline"].items()]
-        found.append((scanner, int(record["n_real"]), {score.name: score for score in scores}))
+        found.append((scanner, int(record["n_real"]), {score["name"]: score for score in scores}))
     return tuple(sorted((one for one in found if one[2]), key=lambda one: -one[1]))
 
 
 def count(groups: Sequence[Group]) -> dict[str, int]:
     """Return how many of the shown distances have which verdict."""
-    verdicts = [
-        strip.score.verdict for group in groups for one in group.statistics for strip in one.strips
-    ]
+    strips = (strip for group in groups for one in group.statistics for strip in one.strips)
+    verdicts = [strip.score["verdict"] for strip in strips]
     return {verdict: verdicts.count(verdict) for verdict in (CLOSE, DIFFERS, STRONG)}
