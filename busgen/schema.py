@@ -149,6 +149,11 @@ FLAGS = (  # what cleaning finds in a real image
 # fmt: on
 
 
+def dataset_order(name: str) -> tuple[int, str]:
+    """Return the sorting key of a dataset: public ones in their order, then others by name."""
+    return DATASETS.index(name) if name in DATASETS else len(DATASETS), name
+
+
 def scanner_of(published: str | None, dataset: str) -> str:
     """Return a real image's scanner by the name that findings have.
 
@@ -228,7 +233,7 @@ COLUMNS: tuple[Column, ...] = (
                           ("height", "box height of the lesion in the"),
                           ("center_x", "centre of the lesion's box from the left of the"),
                           ("center_y", "centre of the lesion's box from the top of the"))),
-    _real("dataset", TEXT, "public dataset", values=DATASETS),
+    _real("dataset", TEXT, "dataset: a public one, or the name in its map"),
     _real("birads_category", TEXT, "assessment where 4 is not subdivided too",
           values=BIRADS_CATEGORIES, nullable=True),
     _real("patient_id", TEXT, "patient as published, else the image itself"),

@@ -27,19 +27,32 @@ def real(
     folder: Annotated[
         Path | None, typer.Option("--out", help="Keep the canonical Parquet and the cohort here.")
     ] = None,
+    maps: Annotated[
+        list[Path] | None, typer.Option("--map", help="Map (YAML) of a dataset of your own.")
+    ] = None,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="Propose the map of NAME=PATH, read nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read, clean, cluster and split public datasets; print what was found and left out."""
+    """Read, clean, cluster and split real datasets; print what was found and left out."""
     import tempfile
 
     from busgen.folders import require_replaceable
+    from busgen.params.real import load_map
     from busgen.real.prepare import REAL, count, parse_datasets, prepare
+    from busgen.real.readers.guess import propose
 
-    named = parse_datasets(datasets)
+    if guess:
+        typer.echo("".join(map(propose, datasets)), nl=False)
+        return
+    given = {one.name: one for one in map(load_map, maps or ())}
+    named = parse_datasets(datasets, given)
     if folder:
         require_replaceable(folder, REAL)
-    with tempfile.TemporaryDirectory() as scratch, progress("images read", count(named)) as tick:
-        record = prepare(named, folder or Path(scratch) / "real", tick)
+    total = count(named, given)
+    with tempfile.TemporaryDirectory() as scratch, progress("images read", total) as tick:
+        record = prepare(named, folder or Path(scratch) / "real", tick, given)
     screen.print_record(record, as_json, screen.print_cleaning)
     if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
@@ -59,11 +72,14 @@ def train(  # noqa: PLR0913 - a command's options are its signature
         str | None, typer.Option(help="Data set to fit an adapter to, beside those in --out.")
     ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Dataset that is not learned from, e.g. busi.")
+    ] = None,
 ) -> None:
     """Train models on the training patients of real data; scores and cards beside the weights."""
     from busgen.params.load import Params, load_params
 
-    request = Options(which, folder, target, preset, start, adapt, rank)
+    request = Options(which, folder, target, preset, start, adapt, rank, tuple(without or ()))
     with resumable():
         _train(request, load_params(params) if params else Params())
     out.print(f"written  {target}", soft_wrap=True)
@@ -73,7 +89,8 @@ def train(  # noqa: PLR0913 - a command's options are its signature
 class Options:
     """What is to be trained, on which canonical data, and where it goes.
 
-    `start` folder of a generator to begin with; `adapt` data set to fit an adapter to, of `rank`.
+    `start` folder of a generator to begin with; `adapt` data set to fit an adapter to, of `rank`;
+    `without` datasets that are not learned from.
     """
 
     which: str
@@ -83,6 +100,7 @@ class Options:
     start: Path | None = None
     adapt: str | None = None
     rank: int | None = None
+    without: tuple[str, ...] = ()
 
 
 def _train(request: Options, params: "Params") -> None:
@@ -101,7 +119,27 @@ def _train(request: Options, params: "Params") -> None:
         raise UserError(f"{request.which} must be trained from nothing", foreign[0], "leave it out")
     if request.rank is not None and request.adapt is None:
         raise UserError("--rank must come with --adapt", request.rank, "name the data set")
+    if request.without:
+        _check_start(request)
     known[request.which](request, params)
+
+
+def _check_start(request: Options) -> None:
+    """Raise `UserError` if what it begins with has learned from what is to be left out."""
+    from busgen.factory.plan import UNKNOWN, list_sources
+    from busgen.params.generate import GenerateParams
+
+    if request.adapt is not None:
+        raise UserError("an adapter must learn from one dataset", "--without", "leave it out")
+    if request.start is None or request.preset == SD15:
+        return
+    model = GenerateParams(model=str(request.start))
+    learned = list_sources(model, {"datasets": ()}, judged=False)["images"]
+    if known := sorted({*request.without, UNKNOWN} & set(learned)):
+        rule = "a generator to begin with must not have learned from what is left out"
+        raise UserError(
+            rule, f"{known[0]} in {request.start}", "begin with another, or from nothing"
+        )
 
 
 def _masks(request: Options, params: "Params") -> None:
@@ -109,7 +147,7 @@ def _masks(request: Options, params: "Params") -> None:
 
     if request.preset is not None:
         raise UserError("masks must be trained without a preset", request.preset, "leave it out")
-    plan = stage.plan(request.folder, request.out, params.train_masks)
+    plan = stage.plan(request.folder, request.out, params.train_masks, request.without)
     with progress("outlines", plan.schedule.images_seen) as tick:
         stage.train(plan, tick)
 
@@ -119,7 +157,7 @@ def _judges(request: Options, params: "Params") -> None:
     from busgen.learning.presets import with_preset
 
     chosen = with_preset(params.train_judges, library.PRESETS, request.preset)
-    plan = library.resolve(request.folder, request.out, chosen)
+    plan = library.resolve(request.folder, request.out, chosen, request.without)
     with progress("training crops", plan.plan.n) as tick:
         library.train(plan, tick)
 
@@ -133,7 +171,7 @@ def _images(request: Options, params: "Params") -> None:
     if request.start is not None:
         chosen = chosen.model_copy(update={"start": request.start})
     if request.adapt is None:
-        training = plan.plan(request.folder, request.out, chosen)
+        training = plan.plan(request.folder, request.out, chosen, request.without)
         with progress("sentences and images", sum(training.images_seen.values())) as tick:
             stage.train(training, tick)
         return
@@ -151,7 +189,7 @@ def _stable_diffusion(request: Options, params: "Params") -> None:
         rule = "preset sd15 must begin with a folder of Stable Diffusion 1.5"
         raise UserError(rule, "none", "give --start FOLDER")
     wanted = library.Options(
-        request.folder, request.out, request.start, request.adapt, request.rank
+        request.folder, request.out, request.start, request.adapt, request.rank, request.without
     )
     plan = library.plan(wanted, params.train_images.seed)
     with progress("images", plan.images_seen) as tick:

@@ -76,12 +76,12 @@ def export(
 ) -> None:
     """Write a release in the form that other tools open; signed, where a key is named."""
     from busgen.release.export import export as write
-    from busgen.release.signing import Identity
+    from busgen.release.signing import Signature
 
     if (key is None) != (certificates is None):
         given = "--key" if key else "--certificates"
         raise UserError("signing needs key and certificates", f"{given} alone", "name both")
-    write(folder, target, form, Identity(key, certificates) if key and certificates else None)
+    write(folder, target, form, Signature(key, certificates) if key and certificates else None)
     out.print(f"written  {target}", soft_wrap=True)
 
 

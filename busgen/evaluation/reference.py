@@ -14,7 +14,7 @@ whose thumbnails of real images (`KNOWN`) stay where they are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, find_cohort, find_tables, has_usable_label, read_rows
-from busgen.real.readers.registry import DATASETS
+from busgen.real.readers.registry import INFO
 from busgen.similarity.known_images import make_known, save_known
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def measure_reference(
     columns = pa.schema(field for field in schema.arrow_schema("real") if field.name in PLAIN)
     described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)
     measured = set(samples["dataset"].to_pylist())
-    sources = [DATASETS[name] for name in schema.DATASETS if name in measured]
+    infos = [read_json(path.parent / INFO) for path in tables if path.parent.name in measured]
+    names = [field.name for field in fields(DatasetInfo)]
+    sources = [DatasetInfo(**{name: info[name] for name in names}) for info in infos]
     cleaning = read_json(cohort / CLEANING)
     return make_reference(samples, described, sources, cleaning, judges.sha256)
 

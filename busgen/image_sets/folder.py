@@ -8,8 +8,6 @@ name files.
 """
 
 import json
-import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,11 +16,9 @@ from busgen.errors import DataError, UserError
 from busgen.image_sets import parquet
 from busgen.image_sets.parquet import METADATA_TABLE
 from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Row, Source, open_images
-from busgen.real.readers.files import is_litter, natural_key, read_rows
+from busgen.real.readers.files import find_separator, read_rows
+from busgen.real.readers.pairs import KINDS, list_files, match_pairs
 
-KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "gt", "ground_truth"}
-MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
 METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
 _NAMES = ("file_name", "filename", "image_filename", "file", "image", "path", "image_id", "id")
 
@@ -32,11 +28,7 @@ def open_set(path: Path) -> Source:
 
     Raises `UserError` if no image is there, or its table names none of them.
     """
-    found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
-    inside = (p.relative_to(path) for p in found)
-    visible = [p for p in inside if not any(map(is_litter, p.parts))]
-    files = sorted(visible, key=lambda p: natural_key(p.as_posix()))
-    images, masks = _pair(files)
+    images, masks = match_pairs(list_files(path))
     if not images:
         rule = f"{path} must hold images, Parquet files or a saved dataset"
         raise UserError(rule, "none", f"images are {', '.join(KINDS)}")
@@ -55,52 +47,6 @@ def open_set(path: Path) -> Source:
             yield from open_images([(str(k), (path / k).read_bytes(), m) for k, m in masked])
 
     return Source(path, "folder", rows, load)
-
-
-def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
-    """Return images, and the masks of each that has any, of relative paths of both."""
-    masks = [file for file in files if {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
-    rest = [file for file in files if not {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
-    known = {(file.parent, file.stem) for file in rest}
-    reference = {
-        file: base for file in rest if (base := _base(file)) and (file.parent, base) in known
-    }
-    images = [file for file in rest if file not in reference]
-    places = {key: image for image in reversed(images) for key in _places(image)}
-    found: dict[Path, list[Path]] = defaultdict(list)
-    for mask, base in reference.items():
-        found[places[mask.parent, Path(base)]].append(mask)
-    for mask in masks:
-        image = next((places[key] for key in _mask_places(mask) if key in places), None)
-        if image is not None:
-            found[image].append(mask)
-    return images, dict(found)
-
-
-def _base(file: Path) -> str | None:
-    match = MASK_NAME.fullmatch(file.stem)
-    return match[1] if match else None
-
-
-def _places(image: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield (folder, name within) under which a mask may look for an image.
-
-    Its own folder first, then with any folder on the way left out: `a/images/b/x` is `b/x` of `a`.
-    """
-    parts = image.with_suffix("").parts
-    yield Path(*parts[:-1]), Path(parts[-1])
-    for k in range(len(parts) - 1):
-        yield Path(*parts[:k]), Path(*parts[k + 1 :])
-
-
-def _mask_places(mask: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield where the image of a mask in a mask folder may be."""
-    parts = mask.parts
-    k = next(n for n, part in enumerate(parts) if part.lower() in MASK_FOLDERS)
-    within = Path(*parts[k + 1 :])
-    for name in (within.stem, _base(within)):
-        if name is not None:
-            yield Path(*parts[:k]), within.parent / name
 
 
 def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
@@ -137,9 +83,7 @@ def _rows(table: Path) -> list[Row]:
         return parquet.read_rows(table)
     if table.suffix == ".jsonl":
         return _to_lines(table)
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    return list(read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
+    return list(read_rows(table, (), find_separator(table)))
 
 
 def _to_lines(table: Path) -> list[Row]:

@@ -8,7 +8,7 @@ A split follows from the patient's name alone, so that it survives new data.
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -67,11 +67,11 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     """Return the cohort of canonical tables, `SCHEMA`: one row an image, datasets in their order.
 
     Patients whose images are near-duplicates of each other are one cluster, named after the patient
-    that comes first by (`schema.DATASETS`, natural order of names); its split follows from that
-    name alone. Of near-duplicates one image is kept, the others name it in `duplicate_of` and carry
-    the flag `near_duplicate`; if their labels differ, all of them carry `label_conflict`. Raises
-    `UserError` if there are no tables; `DataError` if a table is none of ours, or two images have
-    one `sample_id`.
+    that comes first by (`schema.dataset_order`, natural order of names); its split follows from
+    that name alone. Of near-duplicates one image is kept, the others name it in `duplicate_of` and
+    carry the flag `near_duplicate`; if their labels differ, all of them carry `label_conflict`.
+    Raises `UserError` if there are no tables; `DataError` if a table is none of ours, or two images
+    have one `sample_id`.
     """
     rows = _read(tables)
     links = [(link.first, link.second) for link in find_duplicates([r["signature"] for r in rows])]
@@ -84,7 +84,7 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     for cluster in _components(len(rows), links + same):
         first = min(
             (rows[index] for index in cluster),
-            key=lambda row: (schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])),
+            key=lambda row: (schema.dataset_order(row["dataset"]), natural_key(row["patient_id"])),
         )
         for index in cluster:
             row = rows[index]
@@ -97,13 +97,18 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def find_tables(folder: Path) -> list[Path]:
+def find_tables(folder: Path, without: Collection[str] = ()) -> list[Path]:
     """Return the canonical tables in `folder`, NAME/table.parquet, datasets in their order.
 
-    Raises `UserError` if there is none.
+    `without`: datasets that are left out. Raises `UserError` if no table is there, or one that is
+    to be left out is not.
     """
-    found = [folder / name / "table.parquet" for name in schema.DATASETS]
-    tables = [path for path in found if path.is_file()]
+    found = {path.parent.name: path for path in folder.glob("*/table.parquet")}
+    if strange := sorted(set(without) - set(found)):
+        remedy = f"choose from {', '.join(found)}"
+        raise UserError(f"{folder} must hold what is left out", strange[0], remedy)
+    names = sorted(set(found) - set(without), key=schema.dataset_order)
+    tables = [found[name] for name in names]
     if not tables:
         rule = "the folder of real data must hold NAME/table.parquet"
         raise UserError(rule, str(folder), "run `busgen real NAME=PATH --out` it first")
@@ -196,7 +201,7 @@ def _read(tables: Sequence[Path]) -> list[Row]:
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise DataError("an image must stand in one table only", twice, "name each dataset once")
-    return sorted(rows, key=lambda row: schema.DATASETS.index(row["dataset"]))
+    return sorted(rows, key=lambda row: schema.dataset_order(row["dataset"]))
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -237,4 +242,4 @@ def _quality(row: Row) -> tuple[Any, ...]:
     """Return what the best of several copies has least of: first label, outline, clean pixels."""
     flags = set(row["flags"])
     faults = (row["pathology"] is None, bool(flags & {"no_mask", "empty_mask"}), "overlay" in flags)
-    return (*faults, schema.DATASETS.index(row["dataset"]), natural_key(row["sample_id"]))
+    return (*faults, schema.dataset_order(row["dataset"]), natural_key(row["sample_id"]))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from busgen.errors import UserError
 from busgen.folders import grow_folder, lock_folder, write_folder
 from busgen.imaging.overlays.find import WEIGHTS
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
+from busgen.params.real import DatasetMap
 from busgen.real.cohort import FILE, SHARES, has_usable_label, has_usable_pixels, make_cohort
 from busgen.real.readers import registry
 
@@ -65,8 +67,7 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
         reasons[str(record["name"])] = Counter(why.partition(", got")[0] for _, why in left_out)
     metrics = {
         name: _counts([row for row in rows if row["dataset"] == name], reasons[name])
-        for name in schema.DATASETS
-        if name in reasons
+        for name in sorted(reasons, key=schema.dataset_order)
     }
     whole = _counts(rows, sum(reasons.values(), Counter[str]()))
     homes: dict[str, set[str]] = {}
@@ -105,9 +106,14 @@ def _by_class(
 
 
 def prepare(
-    datasets: Mapping[str, Path], out: Path, tick: Callable[[int], None] = lambda _: None
+    datasets: Mapping[str, Path],
+    out: Path,
+    tick: Callable[[int], None] = lambda _: None,
+    maps: Mapping[str, DatasetMap] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write canonical folders and cohort of `datasets` (name -> folder) below `out`.
+
+    `maps`: of those that are not read as published, by name.
 
     Datasets that `out` has already stay. A killed call, made again, goes on with the next dataset.
 
@@ -119,8 +125,8 @@ def prepare(
     code = [hash_code(__name__), sha256_file(WEIGHTS)]
     code += [f"{name} {version(name)}" for name in LIBRARIES]
     now = {
-        name: sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())
-        for name in sorted(datasets, key=schema.DATASETS.index)
+        name: sha256_bytes(dumps([code, fingerprint(datasets[name]), _state(maps, name)]).encode())
+        for name in sorted(datasets, key=schema.dataset_order)
     }
     now["cohort"] = sha256_bytes(dumps(now).encode())
     if all(_is_done(out, name, now) for name in now):
@@ -129,7 +135,7 @@ def prepare(
         names = [name for name in now if name != "cohort"]
         for name in names:
             if not _is_done(work, name, now):
-                registry.write_canonical(name, datasets[name], work / name, tick)
+                registry.write_canonical(name, datasets[name], work / name, tick, maps.get(name))
                 write_text(work / STATE, dumps(_read_state(work) | {name: now[name]}))
         tables = [work / name / registry.TABLE for name in names]
         record = write_cohort(tables, work / "cohort")
@@ -146,21 +152,36 @@ def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     return generated and all((folder / name / part).is_file() for part in parts)
 
 
-def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
-    """Return the command line's words NAME=PATH as name -> folder; `UserError` if they are none."""
+def _state(maps: Mapping[str, DatasetMap], name: str) -> object:
+    return maps[name].model_dump() if name in maps else None
+
+
+def parse_datasets(
+    words: Sequence[str], maps: Mapping[str, DatasetMap] = MappingProxyType({})
+) -> dict[str, Path]:
+    """Return the command line's words NAME=PATH as name -> folder.
+
+    Raises `UserError` if they are none, or a map is of no dataset that is named.
+    """
     datasets: dict[str, Path] = {}
+    known = (*registry.READERS, *maps)
     for word in words:
         name, _, path = word.partition("=")
-        if not path or name not in registry.READERS or name in datasets:
-            remedy = f"once each of {', '.join(registry.READERS)}"
+        if not path or name not in known or name in datasets:
+            remedy = f"once each of {', '.join(known)}; of others, give a map (--map)"
             raise UserError("a dataset must be NAME=PATH", repr(word), remedy)
         datasets[name] = Path(path)
+    if idle := sorted(set(maps) - set(datasets)):
+        raise UserError("a map must be of a dataset that is read", idle[0], f"name {idle[0]}=PATH")
     return datasets
 
 
-def count(datasets: Mapping[str, Path]) -> int:
-    """Return how many images `datasets` list; raises as `readers.registry.list_dataset` does."""
-    return sum(len(registry.list_images(name, path).entries) for name, path in datasets.items())
+def count(
+    datasets: Mapping[str, Path], maps: Mapping[str, DatasetMap] = MappingProxyType({})
+) -> int:
+    """Return how many images `datasets` list; raises as `readers.registry.list_images` does."""
+    listed = (registry.list_images(n, path, maps.get(n)) for n, path in datasets.items())
+    return sum(len(listing.entries) for listing in listed)
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:

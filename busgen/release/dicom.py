@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CM = 3  # code of the unit of an ultrasound region
 
 
-def write_sample(row: Mapping[str, Any], name: str, out: Path) -> bool:
+def save(row: Mapping[str, Any], name: str, out: Path) -> bool:
     """Write a released row as `images/<name>.dcm` and, of a lesion, `segmentations/<name>.dcm`.
 
     `out`: the folder that holds both folders. Return whether there is a lesion.

@@ -29,7 +29,7 @@ from busgen.release import dicom
 from busgen.release.description.card import LICENCE_URL
 from busgen.release.files import LICENCE, find_files, require_release, split_name
 from busgen.release.read import read_rows
-from busgen.release.signing import Identity, Signature
+from busgen.release.signing import Signature
 
 Row = dict[str, Any]
 EXPORT = "export"
@@ -37,19 +37,20 @@ _THIN = tuple(column.name for column in schema.columns("index"))
 _CATEGORIES = {"benign": 1, "malignant": 2}
 
 
-def export(folder: Path, out: Path, form: str = "folder", identity: Identity | None = None) -> None:
+def export(
+    folder: Path, out: Path, form: str = "folder", signature: Signature | None = None
+) -> None:
     """Write the release `folder` to `out` in another form.
 
     `folder`: the release; `out`: a folder that is new or empty, or holds nothing but an unchanged
-    export; `form`: ``"folder"``, ``"coco"``, ``"nnunet"`` or ``"dicom"``; `identity`: who signs
+    export; `form`: ``"folder"``, ``"coco"``, ``"nnunet"`` or ``"dicom"``; `signature`: signs
     the images, which are PNG in all but the last.
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
-    if identity and form == "dicom":
+    if signature and form == "dicom":
         raise UserError("only PNG images are signed", form, "choose another form, or do not sign")
     require_release(folder)
-    signature = Signature(identity) if identity else None
     with write_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial, signature)
         write_text(partial / LICENCE, (folder / LICENCE).read_text(encoding="utf-8"))
@@ -111,7 +112,7 @@ def _to_dicom(folder: Path, out: Path, _: Signature | None) -> None:
         with _metadata(out / split) as add:
             for row in _rows(folder, split, (*_THIN, "image", "mask")):
                 name = _name(row["sample_id"])
-                found = dicom.write_sample(row, name, out / split)
+                found = dicom.save(row, name, out / split)
                 add(row, f"images/{name}.dcm", f"segmentations/{name}.dcm" if found else "")
 
 

@@ -6,7 +6,6 @@ unchanged, with a signed statement that a trained model drew it. Comes with ``bu
 
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
@@ -18,27 +17,19 @@ _PLAIN = {"builder": {"thumbnail": {"enabled": False}}}
 _KEYS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}  # curve: algorithm
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who signs: a private key and its certificate, the issuers' behind it; files in PEM form."""
-
-    key: Path
-    certificates: Path
-
-
 class Signature:
-    """Signs images in the name of an `Identity`.
+    """Signs images by a private key and its certificate, the issuers' behind it; PEM files.
 
     Raises `UserError` for a file that cannot be read, a key of no known kind, and where
     ``busgen[sign]`` is not installed.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, private: Path, certificates: Path) -> None:
         require_extra("sign", "signing images")
         import c2pa
 
         try:
-            key, chain = identity.key.read_bytes(), identity.certificates.read_bytes()
+            key, chain = private.read_bytes(), certificates.read_bytes()
             info = c2pa.C2paSignerInfo(_algorithm(key), chain, key, None)
             self._signer = c2pa.Signer.from_info(info)
         except (OSError, ValueError, TypeError, c2pa.C2paError) as error:

@@ -20,6 +20,7 @@ import busgen
 from busgen.cli import main
 from busgen.cli.screen import print_rows, resumable
 from busgen.errors import UserError
+from busgen.images.diffusion.engine import SHIPPED
 
 SMALL = ["--size", "64", "--n", "6"]
 
@@ -248,6 +249,24 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
     assert plan["n"] == 6
     assert plan["engine"] == "diffusion"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["images", "--start", SHIPPED], "must not have learned from what is left out, got busi"),
+        (["images", "--adapt", "breast"], "an adapter must learn from one dataset"),
+        (["masks"], "must hold what is left out, got busi"),
+    ],
+)
+def test_what_is_left_out_of_a_training_is_checked(tmp_path, words, message):
+    (tmp_path / "breast").mkdir()
+    (tmp_path / "breast" / "table.parquet").touch()
+    rest = (tmp_path, "--without", "busi", "--out", tmp_path / "x")
+    done = call("train", words[0], *rest, *words[1:], cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

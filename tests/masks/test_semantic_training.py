@@ -201,6 +201,14 @@ def test_what_was_read_is_not_read_again(real, tmp_path):
     assert first["validation"].codes.shape[1] == 1
 
 
+def test_a_dataset_can_be_left_out(real, tmp_path):
+    plan = stage.plan(real, tmp_path / "out", PARAMS, ("busi",))
+    assert [path.parent.name for path in plan.tables] == ["breast"]
+    assert plan.work != stage.plan(real, tmp_path / "out", PARAMS).work
+    with pytest.raises(UserError, match="must hold what is left out, got stu: choose from"):
+        stage.plan(real, tmp_path / "out", PARAMS, ("stu",))
+
+
 def test_what_cannot_be_trained_is_refused(real, tmp_path):
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
         stage.plan(tmp_path, tmp_path / "out", PARAMS)

@@ -19,7 +19,7 @@ from busgen.cli import app
 from busgen.errors import UserError
 from busgen.release.export import export
 from busgen.release.read import read_image
-from busgen.release.signing import SOURCE, Identity, Signature
+from busgen.release.signing import SOURCE, Signature
 
 PEM = serialization.Encoding.PEM
 KEYS = {
@@ -70,7 +70,7 @@ def _identity(folder, kind):
     )
     (folder / "key.pem").write_bytes(private)
     (folder / "chain.pem").write_bytes(chain)
-    return Identity(folder / "key.pem", folder / "chain.pem")
+    return (folder / "key.pem", folder / "chain.pem")
 
 
 def _read(png):
@@ -82,7 +82,7 @@ def _read(png):
 def test_a_signed_image(tmp_path, kind):
     pixels = np.random.default_rng(3).integers(0, 256, (40, 50), np.uint8)
     png = cv2.imencode(".png", pixels)[1].tobytes()
-    signed = Signature(_identity(tmp_path, kind)).sign(png, "sample é")
+    signed = Signature(*_identity(tmp_path, kind)).sign(png, "sample é")
     assert (cv2.imdecode(np.frombuffer(signed, np.uint8), cv2.IMREAD_UNCHANGED) == pixels).all()
     found = _read(signed)
     own = found["manifests"][found["active_manifest"]]
@@ -103,7 +103,7 @@ def test_a_signed_image(tmp_path, kind):
 
 def test_export_signs_every_image(release, tmp_path):
     identity = _identity(tmp_path, "curve")
-    export(release, tmp_path / "out", "folder", identity)
+    export(release, tmp_path / "out", "folder", Signature(*identity))
     images = sorted((tmp_path / "out" / "test" / "images").iterdir())
     assert images
     for path in images:
@@ -115,17 +115,16 @@ def test_export_signs_every_image(release, tmp_path):
 
 def test_what_cannot_sign(release, tmp_path):
     identity = _identity(tmp_path, "curve")
-    swapped = Identity(identity.certificates, identity.key)
-    absent = Identity(tmp_path / "none.pem", identity.certificates)
-    for wrong in (swapped, absent):
+    key, chain = identity
+    for wrong in ((chain, key), (tmp_path / "none.pem", chain)):
         with pytest.raises(UserError, match="PEM files that belong together"):
-            export(release, tmp_path / "out", "folder", wrong)
+            Signature(*wrong)
     with pytest.raises(UserError, match="only PNG images are signed"):
-        export(release, tmp_path / "out", "dicom", identity)
+        export(release, tmp_path / "out", "dicom", Signature(*identity))
     (tmp_path / "other").mkdir()
-    other = Identity(_identity(tmp_path / "other", "curve").key, identity.certificates)
+    other, _ = _identity(tmp_path / "other", "curve")
     with pytest.raises(UserError):
-        export(release, tmp_path / "out", "folder", other)
+        export(release, tmp_path / "out", "folder", Signature(other, chain))
     assert not (tmp_path / "out").exists()
-    words = ["export", str(release), "--out", str(tmp_path / "out"), "--key", str(identity.key)]
+    words = ["export", str(release), "--out", str(tmp_path / "out"), "--key", str(key)]
     assert CliRunner().invoke(app, words).exit_code != 0

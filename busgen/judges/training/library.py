@@ -7,7 +7,7 @@ with intervals over patients.
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,13 +54,16 @@ class Training:
     plan: stage.Plan
 
 
-def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
+def resolve(
+    folder: Path, out: Path, params: TrainJudgesParams, without: Collection[str] = ()
+) -> Training:
     """Return the training on the canonical data in `folder`; its crops are read.
 
-    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
+    `without`: datasets that it is not to learn from. Raises `UserError` if `folder` has no
+    canonical data, or `out` holds other things.
     """
     folders.require_replaceable(out, JUDGES)
-    tables, cohort = find_tables(folder), find_cohort(folder)
+    tables, cohort = find_tables(folder, without), find_cohort(folder)
     work = stage.work_folder(tables, cohort, params, folders.work_path(out))
     splits = stage.prepare(tables, cohort, work)
     plan = stage.plan(params, splits["train"], work)

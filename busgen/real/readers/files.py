@@ -101,6 +101,12 @@ def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[
     return rows
 
 
+def find_separator(table: Path) -> str:
+    """Return which of comma, semicolon and tab a table's first line has most often."""
+    with table.open("rb") as file:
+        return max(",;\t", key=file.readline().decode("utf-8", "replace").count)
+
+
 def refuse(row: Row, column: str, name: str) -> NoReturn:
     """Raise `DataError` about a cell that holds none of the publisher's terms."""
     rule = f"{column} of {name} must be one of the publisher's terms"

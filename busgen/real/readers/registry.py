@@ -20,8 +20,9 @@ from busgen.errors import DataError, UserError
 from busgen.folders import lock_folder, write_folder
 from busgen.imaging.decode import DatasetInfo, Entry, Listing
 from busgen.io import dumps, read_json
+from busgen.params.real import DatasetMap
 from busgen.real.canonical import to_row
-from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
+from busgen.real.readers import breast, bus_bra, bus_uclm, busi, mapped, stu, udiat
 
 ORIGINS = Path(__file__).with_name("datasets.json")  # citation and licence of each dataset
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
@@ -37,31 +38,37 @@ ROWS_PER_GROUP = 32  # published images are large: a group stays some 10 MB
 _LESION = {c.name for c in schema.columns("real") if c.lesion}
 
 
-def list_images(name: str, path: Path) -> Listing:
-    """Return what the folder `path` of the public dataset `name` holds, nothing decoded yet.
+def list_images(name: str, path: Path, given: DatasetMap | None = None) -> Listing:
+    """Return what the folder `path` of the dataset `name` holds, nothing decoded yet.
 
-    Raises `UserError` if there is no such reader or folder, or the folder has another layout;
-    `DataError` if a table in it holds what its publisher's does not.
+    `given`: its map, where it is not one that is read as published. Raises `UserError` if there is
+    no such reader or folder, or the folder has another layout; `DataError` if a table in it holds
+    what its publisher's does not.
     """
-    if name not in READERS:
-        known = ", ".join(READERS)
-        raise UserError("dataset must be one that busgen can read", name, f"choose from {known}")
+    if given is None and name not in READERS:
+        remedy = f"choose from {', '.join(READERS)}, or give its map"
+        raise UserError("dataset must be one that busgen can read", name, remedy)
     if not path.is_dir():
         raise UserError("a dataset must be a folder", str(path), "give the unpacked download")
-    return READERS[name](path)
+    return READERS[name](path) if given is None else mapped.list_images(path, given)
 
 
 def write_canonical(
-    name: str, path: Path, out_folder: Path, tick: Callable[[int], None] = lambda _: None
+    name: str,
+    path: Path,
+    out_folder: Path,
+    tick: Callable[[int], None] = lambda _: None,
+    given: DatasetMap | None = None,
 ) -> dict[str, Any]:
     """Write the dataset's canonical folder, all of it or nothing, and return its summary.
 
-    `tick` is called with the number of images read since its last call. Raises as `list_images`;
-    `DataError` if no image could be read, `UserError` if `out_folder` holds anything but such a
-    folder, unchanged.
+    `given` as `list_images` takes it; `tick` is called with the number of images read since its
+    last call. Raises as `list_images`; `DataError` if no image could be read, `UserError` if
+    `out_folder` holds anything but such a folder, unchanged.
     """
     with lock_folder(out_folder, CANONICAL):
-        listing = list_images(name, path)
+        listing = list_images(name, path, given)
+        origin = DATASETS[name] if given is None else mapped.origin_of(given)
         left_out = list(listing.left_out)
         with write_folder(out_folder, CANONICAL) as folder:
             table, columns = folder / TABLE, schema.arrow_schema("real")
@@ -74,10 +81,10 @@ def write_canonical(
                 raise DataError("a dataset must have a readable image", got, "restore it")
             without_pixels = [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
             slim = pq.read_table(table, columns=without_pixels)
-            record = summary(DATASETS[name], slim, left_out)
+            record = summary(origin, slim, left_out)
             reasons = [{"source_file": file, "reason": why} for file, why in left_out]
             (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
-            info = asdict(DATASETS[name]) | {"summary": record}
+            info = asdict(origin) | {"summary": record}
             (folder / INFO).write_text(dumps(info), encoding="utf-8")
     return record
 

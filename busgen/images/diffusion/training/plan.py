@@ -4,7 +4,7 @@ In: canonical tables, the cohort, parameters. Out: a `Training` whose work folde
 that decides the weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -67,13 +67,16 @@ class Training:
         return {part: getattr(self.params, part).images_seen for part in self.parts}
 
 
-def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
+def plan(
+    folder: Path, out: Path, params: TrainImagesParams, without: Collection[str] = ()
+) -> Training:
     """Return the training on the canonical data in `folder`; it works beside `out`.
 
-    Raises `UserError` if `folder` has no canonical data, `out` holds other things, or
+    `without`: datasets that it is not to learn from. Raises `UserError` if `folder` has no
+    canonical data, `out` holds other things, or
     `params.start` is no generator.
     """
-    tables = find_tables(folder)
+    tables = find_tables(folder, without)
     return resolve(tables, find_cohort(folder), params, folders.work_path(out), out)
 
 

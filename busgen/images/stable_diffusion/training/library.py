@@ -66,13 +66,17 @@ def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> 
 
 @dataclass(frozen=True)
 class Options:
-    """Canonical data, the folder to write, the model to begin with, the adapter's data set."""
+    """Canonical data, the folder to write, the model to begin with, the adapter's data set.
+
+    `without`: datasets that it is not to learn from.
+    """
 
     folder: Path
     out: Path
     start: Path
     adapt: str | None = None
     rank: int | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def plan(request: Options, seed: int, recipe: Recipe | None = None) -> Training:
             raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
         recipe = replace(recipe, lora_rank=rank)
     _require_room(request)
-    tables = {path.parent.name: path for path in find_tables(request.folder)}
+    tables = {path.parent.name: path for path in find_tables(request.folder, request.without)}
     if request.adapt is not None and request.adapt not in tables:
         rule = f"{request.folder} must hold the data set to adapt to"
         raise UserError(rule, request.adapt, f"choose from {', '.join(tables)}")

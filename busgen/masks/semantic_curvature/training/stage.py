@@ -6,7 +6,7 @@ loads: weights, card, log. A killed training goes on from its last checkpoint.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +65,15 @@ def resolve(
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
 
 
-def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
+def plan(
+    folder: Path, out: Path, params: TrainMasksParams, without: Collection[str] = ()
+) -> Training:
     """Return the training on the canonical data in `folder`; it works beside `out`.
 
-    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
+    `without`: datasets that it is not to learn from. Raises `UserError` if `folder` has no
+    canonical data, or `out` holds other things.
     """
-    tables, cohort = find_tables(folder), find_cohort(folder)
+    tables, cohort = find_tables(folder, without), find_cohort(folder)
     return resolve(tables, cohort, params, folders.work_path(out), out)
 
 
