@@ -10,8 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from busgen import io
 from busgen.real.prepare import write_cohort
-from flows import main
-from flows.paths import COHORT, find_tables
+from flows import COHORT, find_tables, main
 
 
 @flow(name="cohort", validate_parameters=False)

@@ -20,8 +20,7 @@ from busgen.folders import write_folder
 from busgen.params.base import load_section
 from busgen.params.downstream import DownstreamParams
 from busgen.progress import progress
-from flows import main
-from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, find_tables
+from flows import COHORT, DOWNSTREAM, RELEASE, WORK, find_tables, main
 
 
 def resolve(own: DownstreamParams) -> Request:

@@ -25,11 +25,10 @@ from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import count
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.folders import link_folder, open_work
-from busgen.folders.locks import hold_lock
+from busgen.folders.manifests import hold_lock
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
-from flows import main
-from flows.paths import CANDIDATES, WORK
+from flows import CANDIDATES, WORK, main
 
 
 def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bool:

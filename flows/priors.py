@@ -16,8 +16,7 @@ from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
 from busgen.real.cohort import has_usable_label, read_rows
-from flows import main
-from flows.paths import COHORT, PRIOR, find_tables
+from flows import COHORT, PRIOR, find_tables, main
 
 
 @flow(name="priors", validate_parameters=False)

@@ -10,8 +10,7 @@ from busgen import io
 from busgen.evaluation.stage import write_scores
 from busgen.params.base import load_section
 from busgen.params.quality import QualityParams
-from flows import main
-from flows.paths import QUALITY, REFUSED, RELEASE
+from flows import QUALITY, REFUSED, RELEASE, main
 
 
 @flow(name="quality", validate_parameters=False)

@@ -14,8 +14,7 @@ from busgen.errors import UserError
 from busgen.params.base import load_section
 from busgen.params.real import DatasetMap, RealParams
 from busgen.real.readers.registry import write_canonical
-from flows import main
-from flows.paths import REAL
+from flows import REAL, main
 
 
 @flow(name="real", validate_parameters=False)

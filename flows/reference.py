@@ -13,8 +13,7 @@ from busgen.judges.judges import load_judges
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from busgen.real.cohort import FILE
-from flows import main
-from flows.paths import COHORT, REFERENCE, find_tables
+from flows import COHORT, REFERENCE, find_tables, main
 
 
 @flow(name="reference", validate_parameters=False)

@@ -11,8 +11,7 @@ from busgen.folders import remove_work
 from busgen.params.base import load_section
 from busgen.params.release import ReleaseParams
 from busgen.release.write import write_release
-from flows import main
-from flows.paths import CANDIDATES, RELEASE, WORK
+from flows import CANDIDATES, RELEASE, WORK, main
 
 
 @flow(name="release", validate_parameters=False)

@@ -13,8 +13,7 @@ from busgen.params.quality import QualityParams
 from busgen.params.report import ReportParams
 from busgen.report.evidence import Sources, find_previous
 from busgen.report.report import write_report
-from flows import main
-from flows.paths import CANDIDATES, PUBLISHED_REFERENCE, QUALITY, RELEASE, REPORT
+from flows import CANDIDATES, PUBLISHED_REFERENCE, QUALITY, RELEASE, REPORT, main
 
 
 @flow(name="report", validate_parameters=False)

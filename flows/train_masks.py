@@ -14,8 +14,7 @@ from busgen.params.base import load_section
 from busgen.params.train_masks import TrainMasksParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
-from flows import main
-from flows.paths import COHORT, MODELS, WORK, find_tables
+from flows import COHORT, MODELS, WORK, find_tables, main
 
 
 @flow(name="train masks", validate_parameters=False)

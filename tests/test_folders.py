@@ -12,7 +12,7 @@ import pytest
 
 from busgen import folders, io
 from busgen.errors import StorageError, UserError
-from busgen.folders import locks, manifests
+from busgen.folders import manifests
 
 KIND = "test"
 NOT_OURS = "must not exist or be empty, or hold only what the same command wrote"
@@ -269,7 +269,7 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
 HOLD = """
 import sys, time
 from pathlib import Path
-from busgen.folders.locks import hold_lock
+from busgen.folders.manifests import hold_lock
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(1.0)
@@ -288,7 +288,7 @@ def test_a_second_run_is_refused_or_waits_where_it_can_use_what_the_first_made(t
     first, phrases = held(tmp_path / "x"), []
     with pytest.raises(UserError, match="which another command is writing"):
         write(tmp_path / "x", "1")
-    with locks.hold_lock(tmp_path / "x", phrases.append):
+    with manifests.hold_lock(tmp_path / "x", phrases.append):
         assert first.wait() == 0
     assert phrases == [f"another run works in {tmp_path / 'x'}: waiting until it is done"]
     assert listed(tmp_path) == []

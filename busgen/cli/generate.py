@@ -121,7 +121,7 @@ def run(
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
     from busgen.factory.plan import resolve
-    from busgen.folders.locks import hold_lock
+    from busgen.folders.manifests import hold_lock
     from busgen.io import read_json
     from busgen.params.load import load_params
     from busgen.priors.request import left_out

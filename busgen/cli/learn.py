@@ -41,7 +41,7 @@ def real(
     from busgen.folders import require_replaceable
     from busgen.params.real import load_map
     from busgen.real.prepare import REAL, count, parse_datasets, prepare
-    from busgen.real.readers.guess import propose
+    from busgen.real.readers.mapped import propose
 
     if guess:
         typer.echo("".join(map(propose, datasets)), nl=False)

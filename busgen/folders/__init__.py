@@ -22,8 +22,14 @@ from tempfile import mkdtemp
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.folders.locks import Say, hold_lock
-from busgen.folders.manifests import MANIFEST, discard, find_stranger, write_manifest
+from busgen.folders.manifests import (
+    MANIFEST,
+    Say,
+    discard,
+    find_stranger,
+    hold_lock,
+    write_manifest,
+)
 
 NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"

@@ -1,25 +1,31 @@
-"""How busgen knows what it wrote: a folder by a list of its files, a record by its own hash.
+"""How busgen knows what it wrote: a folder by a list of its files, a record by its own hash; locks.
 
 In: a folder. Out: `MANIFEST` in it, every file with its size and SHA-256, and the first thing there
 that the list does not name; of a folder that is to go, only what we wrote is gone. In: a path, what
-kind of record it is. Out: a JSON file, never over a user's, as `busgen.folders` has it.
+kind of record it is. Out: a JSON file, never over a user's, as `busgen.folders` has it. One command
+at a time writes to a place, or the next one waits: its lock is held by `.NAME.busgen-lock` beside
+it as long as it is needed.
 """
 
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from busgen import io
 from busgen.errors import DataError, UserError
-from busgen.folders.locks import hold_lock
 
 MANIFEST, FORMAT = ".busgen.json", "busgen-folder/1"
 SEAL = "written_by"  # of a record: the command and the hash of the rest
+Say = Callable[[str], None]
+_held = threading.local()
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,45 @@ def discard(folder: Path, *, check: bool = False) -> None:
             (folder / MANIFEST).unlink()
         with suppress(OSError):  # a file of that name that is not ours
             folder.rmdir()
+
+
+@contextmanager
+def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
+    """Hold the lock of a file or folder; a thread that holds it already may hold it again.
+
+    The lock goes with the process, however that ends, and its file with the lock. Raises
+    `UserError` if another command holds it; with `say`, that is said and the other is waited for.
+    """
+    path = target.with_name(f".{target.name.lstrip('.')}.busgen-lock")
+    held: set[Path] = _held.__dict__.setdefault("paths", set())
+    if path in held:
+        yield
+        return
+    with io.report_storage(target.parent):
+        generated = [folder for folder in target.parents if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if say is None:
+                rule = "one command at a time must write to a place"
+                got = f"{target}, which another command is writing"
+                remedy = "wait until it is done, or choose another place"
+                raise UserError(rule, got, remedy) from None
+            say(f"another run works in {target}: waiting until it is done")
+            lock.acquire()
+    held.add(path)
+    try:
+        yield
+    finally:
+        held.remove(path)
+        with suppress(OSError):  # while it is held: nobody can have taken the name meanwhile
+            path.unlink()
+        lock.release()
+        with suppress(OSError):  # where nothing was written after all
+            for folder in generated:
+                folder.rmdir()
 
 
 @contextmanager

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 _CM = 3  # code of the unit of an ultrasound region
 
 
-def save(row: Mapping[str, Any], name: str, out: Path) -> bool:
+def save(row: Mapping[str, Any], name: str, out: Path) -> tuple[str, str]:
     """Write a released row as `images/<name>.dcm` and, of a lesion, `segmentations/<name>.dcm`.
 
-    `out`: the folder that holds both folders. Return whether there is a lesion.
+    `out`: the folder that holds both folders. Return the names of both; of no lesion, "".
     """
-    image = _to_image(row)
-    image.save_as(out / "images" / f"{name}.dcm", enforce_file_format=True)
+    image, found = _to_image(row), f"images/{name}.dcm"
+    image.save_as(out / found, enforce_file_format=True)
     mask = decode_png(row["mask"]["bytes"], name)
     if not mask.any():
-        return False
-    found = _to_segmentation(image, mask, row)
-    found.save_as(out / "segmentations" / f"{name}.dcm", enforce_file_format=True)
-    return True
+        return found, ""
+    outlined = f"segmentations/{name}.dcm"
+    _to_segmentation(image, mask, row).save_as(out / outlined, enforce_file_format=True)
+    return found, outlined
 
 
 def _to_image(row: Mapping[str, Any]) -> "Dataset":

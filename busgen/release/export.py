@@ -12,7 +12,6 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from busgen.release.read import read_rows
 from busgen.release.signing import Signature
 
 Row = dict[str, Any]
+Save = Callable[[Row, str, Path], tuple[str, str]]  # row, name, folder -> names of its files
 EXPORT = "export"
 _THIN = tuple(column.name for column in schema.columns("index"))
 _CATEGORIES = {"benign": 1, "malignant": 2}
@@ -76,44 +76,34 @@ def _write_image(path: Path, row: Row, signature: Signature | None) -> None:
 
 
 def _to_folder(folder: Path, out: Path, signature: Signature | None) -> None:
-    for split in _splits(folder):
-        places = [out / split / kind for kind in ("images", "masks")]
-        for place in places:
-            place.mkdir(parents=True)
-        with _metadata(out / split) as add:
-            for row in _rows(folder, split, (*_THIN, "image", "mask")):
-                name = f"{_name(row['sample_id'])}.png"
-                _write_image(places[0] / name, row, signature)
-                (places[1] / name).write_bytes(row["mask"]["bytes"])
-                add(row, f"images/{name}", f"masks/{name}")
+    def save(row: Row, name: str, place: Path) -> tuple[str, str]:
+        image, mask = f"images/{name}.png", f"masks/{name}.png"
+        _write_image(place / image, row, signature)
+        (place / mask).write_bytes(row["mask"]["bytes"])
+        return image, mask
 
-
-@contextmanager
-def _metadata(folder: Path) -> Iterator[Callable[[Row, str, str], None]]:
-    """Give what adds a sample, the names of its image and of its mask to `metadata.csv`."""
-    with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", "mask_file_name", *_THIN])
-
-        def add(row: Row, image: str, mask: str) -> None:
-            cells = [row[column] for column in _THIN]
-            cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
-            writer.writerow([image, mask, *cells])
-
-        yield add
+    _write_splits(folder, out, ("images", "masks"), save)
 
 
 def _to_dicom(folder: Path, out: Path, _: Signature | None) -> None:
     """Write one image and, of a lesion, one segmentation a sample."""
     require_extra("dicom", "writing DICOM")
+    _write_splits(folder, out, ("images", "segmentations"), dicom.save)
+
+
+def _write_splits(folder: Path, out: Path, kinds: tuple[str, str], save: Save) -> None:
+    """Let `save` write each sample to the folder of its split; list them in `metadata.csv`."""
     for split in _splits(folder):
-        for kind in ("images", "segmentations"):
+        for kind in kinds:
             (out / split / kind).mkdir(parents=True)
-        with _metadata(out / split) as add:
+        with (out / split / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file_name", "mask_file_name", *_THIN])
             for row in _rows(folder, split, (*_THIN, "image", "mask")):
-                name = _name(row["sample_id"])
-                found = dicom.save(row, name, out / split)
-                add(row, f"images/{name}.dcm", f"segmentations/{name}.dcm" if found else "")
+                names = save(row, _name(row["sample_id"]), out / split)
+                cells = [row[column] for column in _THIN]
+                cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
+                writer.writerow([*names, *cells])
 
 
 def _to_coco(folder: Path, out: Path, signature: Signature | None) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 from busgen import io, schema
 from busgen.errors import UserError
 from busgen.folders import write_folder
-from busgen.release.contract.data_docs import to_html
-from busgen.release.contract.expectations import Report, validate
+from busgen.release.contract.expectations import Report, to_html, validate
 from busgen.release.files import INDEX
 from busgen.report.answers import scorecard, verdict
 from busgen.report.answers.limits import to_words

@@ -13,7 +13,7 @@ from busgen.io import read_json
 from busgen.params.real import DatasetMap, RealParams, load_map
 from busgen.real.cohort import find_tables
 from busgen.real.prepare import prepare
-from busgen.real.readers.guess import propose
+from busgen.real.readers.mapped import propose
 
 
 def _hospital(root):

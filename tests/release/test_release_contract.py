@@ -14,8 +14,7 @@ from busgen.io import read_json
 from busgen.priors.draw import draw
 from busgen.priors.network import POOLED, make_prior
 from busgen.release import sql
-from busgen.release.contract.data_docs import to_html
-from busgen.release.contract.expectations import validate
+from busgen.release.contract.expectations import to_html, validate
 from busgen.release.contract.rules import (
     COLUMN_RULES,
     FAMILY_RULES,
