@@ -10,7 +10,6 @@ from busgen.bench.harness import interval, mean
 from busgen.bench.images import (
     benchmark,
     control,
-    counterfactual,
     findings,
     speed,
     text,
@@ -225,7 +224,7 @@ class _Obeying:
 
 def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
     request = findings.match_findings(real_lesions(), 3)
-    base = counterfactual.select(request, 9)
+    base = control.select(request, 9)
     assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
 
     def inside(picture, mask):
@@ -235,7 +234,7 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
         return float("nan")
 
     measures = {"echo": inside, "darkness": inside, "posterior": nothing, "rim": nothing}
-    result = counterfactual.figures(_Obeying(), base, measures, "ours")
+    result = control.measure(_Obeying(), base, measures, "ours")
     assert result["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
     assert result["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
     assert result["pairs_halo_no_yes_ours"].n == 0
@@ -246,8 +245,8 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
     request = findings.match_findings(real_lesions(), 3)
-    plain = counterfactual.select(request, 1)
-    after = counterfactual._change_terms(plain, {"halo": True}).findings[0]
+    plain = control.select(request, 1)
+    after = control._change_terms(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
     assert replace(after, halo=False, text=before.text) == before
     words, others = before.text.split(), after.text.split()

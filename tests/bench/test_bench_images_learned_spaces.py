@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from busgen.bench.harness import COMPARE
-from busgen.bench.images import learned_spaces
+from busgen.bench.images import benchmark, realism
 from busgen.evaluation.held_out_features import hospital_distance
 from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
@@ -30,14 +30,14 @@ def phantoms(n, start):
 def real():
     """Return a standard whose real images are the phantom's, half of them test patients'."""
     crops = phantoms(2 * N, 0)
-    return learned_spaces.make_reference(crops, np.arange(2 * N) < N)
+    return realism.encode(crops, np.arange(2 * N) < N)
 
 
 def test_images_of_one_kind_lie_within_limits_and_blurred_ones_beyond(real):
     own = phantoms(2 * N, 500).images
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 2) for one in own])
-    twin = learned_spaces.figures("twin", own, real)
-    worse = learned_spaces.figures("twin", blurred, real)
+    twin = realism.distances("twin", own, real)
+    worse = realism.distances("twin", blurred, real)
     for part in ("test", "validation"):
         assert twin[f"kid_us64_in_limits_{part}_twin"].value < 2
         assert worse[f"kid_us64_in_limits_{part}_twin"].value > 2
@@ -48,12 +48,15 @@ def test_images_of_one_kind_lie_within_limits_and_blurred_ones_beyond(real):
 
 
 def test_the_round_trip_is_measured_by_hospital_and_has_every_bar(real):
-    found = learned_spaces.measure(real)
+    found = realism.measure(real)
     assert {"round_trip_lite1_bus_bra", "round_trip_lite1_busi_validation"} <= set(found)
-    same = learned_spaces.figures("same", real.crops.images, real)
-    assert found["round_trip_lite1_busi"].value > same["kid_lite1_share_test_same"].value
-    assert set(learned_spaces.bars("same")) <= {*found, *same}
-    bars = learned_spaces.bars("same")
+    name = benchmark.SUBJECT
+    same = realism.distances(name, real.crops.images, real)
+    assert found["round_trip_lite1_busi"].value > same[f"kid_lite1_share_test_{name}"].value
+    kinds = ("kid_lite1", "coverage", "recall", "round_trip")
+    bars = {key: bar for key, bar in benchmark.BARS.items() if key.startswith(kinds)}
+    assert len(bars) == 6
+    assert set(bars) <= {*found, *same}
     assert {bar.op for bar in bars.values()} <= set(COMPARE)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench.masks import baselines, outlines, realism
+from busgen.bench.masks import outlines, realism, utility
 from busgen.bench.masks.outlines import _crosses, measure_agreement
 from busgen.bench.masks.realism import WINDOW, Cases, classify, crop, embed, nearest, overlap
 from busgen.imaging.geometry import measure
@@ -114,7 +114,7 @@ def test_ellipses_lie_or_stand_by_class_alone(drawn):
     findings, _ = drawn
     for pathology, tall in (("benign", False), ("malignant", True)):
         own = [replace(f, pathology=pathology) for f in findings[:30]]
-        masks = baselines.draw_ellipses(own, 256)
+        masks = utility.draw_ellipses(own, 256)
         upright = [(s := measure(m, 1.0)).height_mm > s.width_mm for m in masks]
         assert np.mean(upright) == pytest.approx(float(tall), abs=0.25)
         for finding, mask in zip(own, masks, strict=True):
@@ -126,11 +126,11 @@ def test_deformed_real_masks_are_of_the_same_class_and_box(drawn):
     findings, masks = drawn
     round_, flat = crops_of(masks[:1], "benign"), crops_of(masks[1:2], "malignant")
     both = join([round_, flat])
-    generated = baselines.deform(findings[:10], both, 256)
+    generated = utility.deform(findings[:10], both, 256)
     for finding, mask in zip(findings, generated, strict=False):
         shape = measure(mask, 0.15)
         assert shape.width_mm == pytest.approx(finding.width_mm, rel=0.3)
-    again = baselines.deform(findings[:10], both, 256)
+    again = utility.deform(findings[:10], both, 256)
     assert np.array_equal(generated, again)
 
 

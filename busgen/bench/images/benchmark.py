@@ -16,15 +16,7 @@ import numpy as np
 
 from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figures
-from busgen.bench.images import (
-    control,
-    counterfactual,
-    findings,
-    learned_spaces,
-    realism,
-    speed as images_speed,
-    text,
-)
+from busgen.bench.images import control, findings, realism, speed as images_speed, text
 from busgen.bench.images.findings import Lesions, match_findings, render
 from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
@@ -43,7 +35,11 @@ THREADS = 2
 
 BARS = {
     **realism.bars(SUBJECT, RIVAL),
-    **learned_spaces.bars(SUBJECT),
+    f"kid_lite1_share_test_{SUBJECT}": Bar("<=", 0.12),
+    f"coverage_us64_share_{SUBJECT}": Bar(">=", 0.9),
+    f"recall_us64_share_{SUBJECT}": Bar(">=", 0.9),
+    **{f"round_trip_lite1_{name}": Bar("<=", 0.05) for name in ("bus_bra", "busi")},
+    "round_trip_us64_in_limits": Bar("<=", 1.0),
     "control_dice_apart": Bar("<=", 0.02),
     "control_auc_gap": Bar("<=", 0.05),
     "control_orientation_gap": Bar("<=", 0.05),
@@ -112,9 +108,9 @@ def measure(*, quick: bool = False) -> Figures:
         every = real.crops(SPLITS)
         stated = every.pick(every.crops.datasets == TOLD)
         clean = overlays.read_images(real.tables, real.cohort)
-        base, families = counterfactual.select(request, size.families), Figures()
+        base, families = control.select(request, size.families), Figures()
         for name, engine in engines.items():
-            families |= counterfactual.figures(engine, base, text.MEASURES, name)
+            families |= control.measure(engine, base, text.MEASURES, name)
         return {
             **speed,
             **_realism(real, generated, size),
@@ -138,10 +134,10 @@ def _realism(real: RealData, generated: Images, size: Size) -> Figures:
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
     test = np.isin(held_out.groups, real.crops(("test",)).crops.groups)
-    learned = learned_spaces.make_reference(held_out, test)
-    measured = learned_spaces.measure(learned)
+    learned = realism.encode(held_out, test)
+    measured = realism.measure(learned)
     for name, images in generated.items():
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)
-        measured |= learned_spaces.figures(name, images, learned)
+        measured |= realism.distances(name, images, learned)
     return measured

@@ -1,4 +1,4 @@
-"""Control by masks and labels, as judges see it that decide nothing when images are made.
+"""Control by masks and labels, as judges see it that decide nothing; by one word that changes.
 
 In: held-out real crops, images rendered in their stead inside their own masks, the judges. Out:
 figures on real and on rendered images, and how far the latter fall short, paired by crop. The
@@ -6,9 +6,12 @@ judges, a segmenter and a classifier, are small and trained on real training pat
 widths, another size and another seed than those that gate (`busgen/assets/judges`). The classifier
 sees no mask: whatever it tells, it tells from the image. They are kept in the work folder, named
 after all that decides their weights; threshold and scale are fitted on validation patients.
+Counterfactual families have one seed and mask, and one word changed: in which share of the pairs
+the measurement that goes with the word moves as it should, and in which the rest of the image stays
+(`busgen.metrics.counterfactuals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,17 +19,35 @@ from pathlib import Path
 import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
-from busgen.bench.harness import Figure, Figures, drop_missing, interval, mean
+from busgen.bench.harness import Figure, Figures, drop_missing, figure_of, interval, mean, share
+from busgen.bench.images.findings import Request, render, to_text
+from busgen.bench.images.text import Measure
 from busgen.gates.judged_scores import Judges
+from busgen.images.contract import ImageEngine
 from busgen.imaging.decode import bounding_box
 from busgen.judges import judges
 from busgen.judges.training import stage
 from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
+from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice, largest_part
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc, auc_score
+
+SEED = 20261125
+WORKERS = 2
+Words = Mapping[str, object]
+Measures = Mapping[str, Measure]
+PLAIN: Words = {"echo_pattern": "hypoechoic", "posterior": "none", "halo": False}
+LADDERS = (  # a field, the terms that its measure rises with, the measure
+    ("posterior", RISING["posterior"], "posterior"),
+    ("echo_pattern", ("anechoic", "hypoechoic"), "darkness"),
+    ("echo_pattern", ("hypoechoic", "isoechoic", "hyperechoic"), "echo"),
+    ("halo", RISING["halo"], "rim"),
+)
+WORDS: Words = {"no": False, "yes": True}  # of a finding, where another
+ROOM = 0.15  # of the image's height that a lesion leaves below it for posterior features
 
 
 @dataclass(frozen=True)
@@ -93,10 +114,6 @@ def auc_loss(outcomes: Bools, real: Floats, generated: Floats) -> Score:
     return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], generated[rows])
 
 
-SEED = 20261125
-WORKERS = 2
-
-
 def load_judges(
     tables: Sequence[Path], cohort: Path, work: Path, *, quick: bool
 ) -> tuple[judges.Judges, Folders]:
@@ -122,3 +139,43 @@ def load_judges(
     plan = stage.plan(params, splits["train"], own)
     mapped = partial(map_jobs, workers=WORKERS, tick=lambda _: None)
     return train(plan, splits, own, mapped), splits
+
+
+def select(request: Request, n: int) -> Request:
+    """Return up to `n` lesions that leave room below them, as plain hypoechoic ones."""
+    lowest = request.masks.shape[1] * (1 - ROOM)
+    ends = (request.masks.any(axis=2) * np.arange(request.masks.shape[1])).max(axis=1)
+    chosen = np.flatnonzero(request.masks.any(axis=(1, 2)) & (ends < lowest))
+    few = np.unique(np.linspace(0, len(chosen) - 1, n).round().astype(np.intp))
+    return _change_terms(request.pick(chosen[few]), PLAIN)
+
+
+def _change_terms(request: Request, words: Words) -> Request:
+    """Return the findings with other words: seeds, boxes and phrasings stay."""
+    changed = (replace(finding, **words) for finding in request.findings)  # type: ignore[arg-type]
+    return replace(request, findings=tuple(map(to_text, changed)))
+
+
+def measure(engine: ImageEngine, base: Request, measures: Measures, name: str) -> Figures:
+    """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
+
+    `base` holds findings with the words of `PLAIN`; `measures` go by the names of
+    `text.MEASURES`; `name` ends the figures' names.
+    """
+    same = render(engine, base)
+    measured: Figures = {}
+    for field, terms, seen_by in LADDERS:
+        members = [
+            same if word == PLAIN[field] else render(engine, _change_terms(base, {field: word}))
+            for word in (WORDS.get(term, term) for term in terms)
+        ]
+        families = Families(np.stack(members, axis=1), base.masks, field, terms)
+        shares = share_moved(families, measures[seen_by])
+        shares.pop("order")
+        for pair, found in shares.items():
+            measured[f"pairs_{field}_{pair.replace(' < ', '_')}_{name}"] = figure_of(found, "share")
+        measured[f"pairs_{seen_by}_kept_{name}"] = figure_of(share_unchanged(families), "share")
+    moved = [figure for key, figure in measured.items() if "_kept_" not in key]
+    n = sum(figure.n for figure in moved)
+    hits = sum(round(figure.value * figure.n) for figure in moved)
+    return measured | {f"counterfactual_moved_{name}": share(hits, n)}

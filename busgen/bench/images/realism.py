@@ -3,26 +3,37 @@
 In: synthetic images as `Crops` (for real crops, or drawn from the prior), a
 `Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
 those of real images against real ones of other patients.
+Distances in learned spaces, also of the autoencoder alone, are of test patients, of validation
+patients beside them: in `lite1` shares of the mean distance between three hospitals
+(`busgen.evaluation.held_out_features`), in `us64` multiples of the limit of real against real.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import torch
 
 from busgen import seeds
-from busgen.arrays import Pixels
+from busgen.arrays import Bools, Floats, Pixels
 from busgen.bench.harness import Bar, Figure, Figures, figure_of, share
+from busgen.evaluation.held_out_features import SPACES, hospital_distance
+from busgen.images.diffusion.autoencoder import draw_noise
+from busgen.images.diffusion.engine import SHIPPED, load_model as load_generator
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.memorization import Features, describe, find_copies
 from busgen.metrics.paired_two_sample import hide_overlays
+from busgen.metrics.prdc import overlap
+from busgen.metrics.spaces import registry
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
-from busgen.real.crops import Crops
+from busgen.real.crops import SIDE, Crops
 from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.patients import split_halves
 
-SEED = 20261125
+SEED, LEARNED_SEED = 20261125, 20261130
+AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -134,3 +145,81 @@ def _with_floor(score: str, name: str, found: Score) -> Figures:
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),
         f"{score}_limit": Figure(found.floor_limit, "squared distance", found.n),
     }
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """Held-out crops, which of them are of `test` patients (N,), their points {space: (N, D)}."""
+
+    crops: Crops
+    test: Bools
+    spaces: Mapping[str, registry.FeatureSpace]
+    points: Mapping[str, Floats]
+
+
+def encode(crops: Crops, test: Bools) -> _Learned:
+    """Return what images are held to; raises `UserError` if `busgen[features]` is missing."""
+    spaces = {name: registry.load_space(name) for name in SPACES}
+    points = {name: space.embed(crops.images, crops.masks) for name, space in spaces.items()}
+    return _Learned(crops, test, spaces, points)
+
+
+def distances(name: str, images: Pixels, real: _Learned) -> Figures:
+    """Return kernel distances of images (N, S, S) by split, coverage and recall over the floor."""
+    measured: Figures = {}
+    points = _embed(images, real)
+    for part, rows in _parts(real).items():
+        measured[f"kid_lite1_share_{part}_{name}"] = _kid(points, real, "lite1", rows)
+        measured[f"kid_us64_in_limits_{part}_{name}"] = _kid(points, real, "us64", rows)
+    own, other = (Sample(p["us64"], real.crops.groups) for p in (points, real.points))
+    found = overlap(own, other, seeds.rng(LEARNED_SEED, "overlap"))
+    for score in ("coverage", "recall"):
+        one = found[score]
+        measured[f"{score}_us64_share_{name}"] = Figure(one.value / one.floor, "share", one.n)
+    return measured
+
+
+def measure(real: _Learned) -> Figures:
+    """Return how far each hospital's test images lie from themselves, encoded and decoded."""
+    points, datasets = _embed(_reconstruct(real.crops.images), real), real.crops.datasets
+    measured: Figures = {}
+    for part, rows in _parts(real).items():
+        end = "" if part == "test" else f"_{part}"
+        for name in sorted(set(datasets.tolist())):
+            one = _kid(points, real, "lite1", rows & (datasets == name))
+            measured[f"round_trip_lite1_{name}{end}"] = one
+        measured[f"round_trip_us64_in_limits{end}"] = _kid(points, real, "us64", rows)
+    return measured
+
+
+@torch.inference_mode()
+def _reconstruct(images: Pixels) -> Pixels:
+    """Return images (N, SIDE, SIDE) encoded and decoded by the autoencoder that ships."""
+    model, source = load_generator(SHIPPED, torch.device("cpu")).autoencoder, torch.Generator()
+    decoded = []
+    for start in range(0, len(images), AT_ONCE):
+        shown = torch.from_numpy(images[start : start + AT_ONCE])[:, None].float() / 127.5 - 1
+        noise = draw_noise(len(shown), SIDE, source.manual_seed(start))
+        again = model.decode(model.encode(shown), noise)[:, 0]
+        decoded.append((again * 127.5 + 127.5).clamp(0, 255).round().byte().numpy())
+    return np.concatenate(decoded)
+
+
+def _parts(real: _Learned) -> dict[str, Bools]:
+    """Return the rows of each split of patients."""
+    return {"test": real.test, "validation": ~real.test}
+
+
+def _embed(images: Pixels, real: _Learned) -> dict[str, Floats]:
+    return {name: space.embed(images, real.crops.masks) for name, space in real.spaces.items()}
+
+
+def _kid(points: Mapping[str, Floats], real: _Learned, space: str, rows: Bools) -> Figure:
+    """Return the kernel distance of some rows, in the unit that the module's head tells."""
+    own, other = (Sample(p[space][rows], real.crops.groups[rows]) for p in (points, real.points))
+    score = kid(own, other, seeds.rng(LEARNED_SEED, f"kid {space}"))
+    unit, name = score.floor_limit, "limits of real against real"
+    if space == "lite1":
+        unit, name = hospital_distance(space), "of the distance between hospitals"
+    low, high = score.interval
+    return Figure(score.value / unit, name, score.n, (low / unit, high / unit))

@@ -17,7 +17,7 @@ import numpy as np
 from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure, Figures
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
-from busgen.bench.masks import baselines, outlines, realism, utility
+from busgen.bench.masks import outlines, realism, utility
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
@@ -117,8 +117,8 @@ def _engines(training: Lesions) -> Engines:
     return {
         SUBJECT: load_mask_engine(SUBJECT).draw,
         "curvature": load_mask_engine("curvature").draw,
-        "ellipse": lambda findings: baselines.draw_ellipses(findings, SIDE),
-        "elastic_real": lambda findings: baselines.deform(findings, training.crops, SIDE),
+        "ellipse": lambda findings: utility.draw_ellipses(findings, SIDE),
+        "elastic_real": lambda findings: utility.deform(findings, training.crops, SIDE),
     }
 
 
