@@ -3,8 +3,10 @@
 In: an index. Out: counts by split, class and reason, for provenance and comparison too; Markdown.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.io import read_json
@@ -63,15 +65,19 @@ def gather(index: Path, unfilled: int) -> Facts:
     )
 
 
-def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
+def write_card(
+    facts: Facts, plan: dict[str, object], title: str, limits: Mapping[str, Any] | None = None
+) -> str:
     """Return the dataset card with Hugging Face front matter.
 
-    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates.
+    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates; `limits`: what was
+    measured says of the limits, None where nothing was.
     """
     return card_of(Path(__file__).parent).render(
         **asdict(facts),
         plan=plan,
         sources=list_sources(plan),
+        limits=limits,
         title=title,
         banner=NOT_FOR_CLINICAL_USE,
         pathologies=schema.PATHOLOGIES,
