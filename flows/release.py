@@ -1,6 +1,6 @@
 """Release: accepted samples -> validated, documented, checksummed dataset.
 
-In: data/candidates, params.yaml. Out: data/release.
+In: data/candidates, what was measured on them, params.yaml. Out: data/release.
 """
 
 from pathlib import Path
@@ -11,20 +11,21 @@ from busgen.folders import remove_work
 from busgen.params.base import load_section
 from busgen.params.release import ReleaseParams
 from busgen.release.write import write_release
-from flows import CANDIDATES, RELEASE, WORK, main
+from flows import CANDIDATES, QUALITY, RELEASE, WORK, main
 
 
 @flow(name="release", validate_parameters=False)
-def release(candidates: Path, folder: Path, params: ReleaseParams) -> None:
-    """Write the release of the accepted candidates."""
-    write_release(candidates, folder, params)
+def release(candidates: Path, folder: Path, params: ReleaseParams, scores: Path) -> None:
+    """Write the release of the accepted candidates; its card tells what was measured."""
+    write_release(candidates, folder, params, scores)
 
 
 def run() -> None:
     """Run the stage: data/candidates -> data/release."""
     for shards in WORK.glob("[0-9a-f]" * 16):  # linked into data/candidates, which DVC has recorded
         remove_work(shards)
-    release(CANDIDATES, RELEASE, load_section("release", ReleaseParams))
+    params = load_section("release", ReleaseParams)
+    release(CANDIDATES, RELEASE, params, QUALITY / "scores.json")
 
 
 if __name__ == "__main__":

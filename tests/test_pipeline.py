@@ -35,7 +35,7 @@ def clone(tmp_path_factory) -> Path:
     """Return a small clone, one run done."""
     folder = small_clone(tmp_path_factory.mktemp("pipeline") / "a clone ü")
     phrases = run(folder)
-    assert stages_run(phrases) == ["generate", "release", "quality", "report"]
+    assert stages_run(phrases) == ["generate", "quality", "release", "report"]
     assert "leaked" not in phrases
     assert "Traceback" not in phrases
     for words in ("accepted 60 of", "dataset", "report", "ks_", "NOT FOR CLINICAL USE"):
@@ -70,8 +70,18 @@ def test_the_release_is_sound_and_the_flow_made_the_plain_loops_bytes(clone, tmp
     assert "sound" in busgen(clone, "verify", "data/release")
     out = tmp_path / "plain"
     busgen(clone, "generate", "--params", "params.yaml", "--out", out)
-    for name in ("sha256sums.txt", "index.parquet"):
-        assert (out / name).read_bytes() == (clone / "data/release" / name).read_bytes()
+    assert sums(out) == sums(clone / "data/release")
+    card = (clone / "data/release/README.md").read_text(encoding="utf-8")
+    assert "Verdict: **failing**" in card
+    assert "| ks_texture.pooled |" in card
+    assert "Not measured when this was written" in (out / "README.md").read_text(encoding="utf-8")
+
+
+def sums(release: Path) -> dict[str, str]:
+    """Return the hash of each file of a release but the card, which tells what was measured."""
+    lines = (release / "sha256sums.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("  ") for line in lines if "  " in line)
+    return {name: digest for digest, _, name in pairs if name != "README.md"}
 
 
 def test_work_is_gone_and_git_is_clean_but_for_dvcs_files(clone):
@@ -92,7 +102,7 @@ def test_a_release_that_a_limit_refuses_ends_the_run_and_leaves_its_scores_to_re
     assert "only an up-to-date pipeline" in busgen(clone, "tag", "v0", code=2)
     change(clone, "quality", limits={"ks_texture.pooled": {"action": "mark", "max": 0.01}})
     phrases = run(clone)
-    assert stages_run(phrases) == ["quality", "report"]
+    assert stages_run(phrases) == ["quality", "release", "report"]
     assert "release  failing" in phrases
     assert not (clone / "data/refused").exists()
 
@@ -109,7 +119,7 @@ def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     assert "one that git takes" in busgen(clone, "tag", "v*", code=2)
     change(clone, "generate", seed=8)
     assert "only an up-to-date pipeline" in busgen(clone, "tag", "v2", code=2)
-    assert stages_run(run(clone)) == ["generate", "release", "quality", "report"]
+    assert stages_run(run(clone)) == ["generate", "quality", "release", "report"]
     busgen(clone, "tag", "v2", "--failing")
     call(clone, "git", "tag", "0.2.0")
     call(clone, "git", "tag", "--annotate", "0.2.1", "--message", "Code 0.2.1")
@@ -168,7 +178,7 @@ def test_a_version_of_code_that_is_not_committed_is_refused(clone):
     ("section", "values", "expected"),
     [
         ("report", {"gallery": 2}, ["report"]),
-        ("release", {"title": "Another"}, ["release", "quality", "report"]),
+        ("release", {"title": "Another"}, ["release", "report"]),
     ],
 )  # of `quality` and `generate` other tests tell
 def test_a_changed_parameter_reruns_just_what_depends_on_it(clone, section, values, expected):
@@ -219,8 +229,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     monkeypatch.setitem(SERVER, "PREFECT_API_URL", url)
     run(clone)
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
-    plain = (tmp_path / "plain/sha256sums.txt").read_bytes()
-    assert plain == (clone / "data/release/sha256sums.txt").read_bytes()
+    assert sums(tmp_path / "plain") == sums(clone / "data/release")
 
 
 def test_a_server_that_does_not_end_is_killed(monkeypatch):

@@ -27,11 +27,14 @@ RELEASE = "release"
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 
 
-def write_release(candidates: Path, out: Path, params: ReleaseParams | None = None) -> None:
+def write_release(
+    candidates: Path, out: Path, params: ReleaseParams | None = None, scores: Path | None = None
+) -> None:
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
     A release that `out` already holds, and that nobody changed, is replaced (`busgen.folders`).
-    `params` give the title and the splits. Raises `DataError` if the candidates are damaged or
+    `params` give the title and the splits, `scores` is the file of what was measured on the same
+    candidates: the card then tells its verdict. Raises `DataError` if the candidates are damaged or
     break the contract: nothing is written; `UserError` if `out` holds anything but a release, or
     cannot be written.
     """
@@ -42,12 +45,13 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
         if not isinstance(unfilled, list):
             raise DataError("unfilled.json must list family ids", unfilled, "run generate again")
         require_types(candidates / files.INDEX)
+        limits = read_json(scores)["limits"] if scores else None
         with write_folder(out, RELEASE) as folder:
             _write_tables(candidates, folder, chosen, plan)
             generated = card.gather(folder / files.INDEX, len(unfilled))
             _require_all(generated, plan, rows.find_files(candidates))
             record = to_record(plan, chosen, generated, list(map(str, unfilled)))
-            write_text(folder / files.CARD, card.write_card(generated, plan, chosen.title))
+            write_text(folder / files.CARD, card.write_card(generated, plan, chosen.title, limits))
             write_text(folder / files.DICTIONARY, card.write_dictionary())
             write_text(folder / files.LICENCE, _licence(plan))
             write_text(folder / files.PROVENANCE, dumps(record))

@@ -9,9 +9,13 @@ from typer.testing import CliRunner
 
 from busgen.cli import app
 from busgen.errors import UserError
+from busgen.image_sets.open import open_set
 from busgen.io import read_json
 from busgen.params.real import DatasetMap, RealParams, load_map
-from busgen.real.cohort import find_tables
+from busgen.priors.fitting.lesions import COLUMNS, make_lesions
+from busgen.priors.network import load_prior
+from busgen.real.cohort import ADDED, SHARES, find_cohort, find_tables, read_rows
+from busgen.real.crops import read_crops
 from busgen.real.prepare import prepare
 from busgen.real.readers.mapped import propose
 
@@ -72,9 +76,8 @@ def test_a_hospital_of_its_own_words(tmp_path):
     assert one["pixel_mm"] == pytest.approx(0.12)
     assert one["width_mm"] == pytest.approx(30 * 0.12)
     assert one["patient_id"] == rows["images/scan 0.png"]["patient_id"] == "my_clinic-P0"
-    assert (rows["images/scan 0.png"]["birads"], rows["images/scan 3.png"]["pathology"]) == (
-        None,
-    ) * 2
+    assert rows["images/scan 0.png"]["birads"] == "3"
+    assert rows["images/scan 3.png"]["pathology"] is None
     left = read_json(tmp_path / "out" / "my_clinic" / "left_out.json")["left_out"]
     assert [each["source_file"] for each in left] == ["images/stray.png"]
     assert "must name each image" in left[0]["reason"]
@@ -121,6 +124,18 @@ def test_beside_a_public_dataset_copies_are_found(tmp_path):
     assert record["all"]["across"] == 4
     names = [path.parent.name for path in find_tables(tmp_path / "out")]
     assert names == ["a", "b"]
+
+
+def test_later_stages_work_on_it(tmp_path):
+    _prepared("my_clinic", _hospital(tmp_path / "h"), tmp_path / "out")
+    tables, cohort = find_tables(tmp_path / "out"), find_cohort(tmp_path / "out")
+    crops = read_crops(tables, cohort, tuple(SHARES))
+    assert len(crops) == 4
+    assert set(crops.datasets) == set(crops.scanners) == {"my_clinic"}
+    rows = list(read_rows(tables, cohort, columns=[n for n in COLUMNS if n not in ADDED]))
+    lesions = make_lesions(rows, load_prior())
+    assert sorted(lesions.pathology.tolist())[:3] == [0, 1, 1]
+    assert len(open_set(tmp_path / "out").rows) == 4
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,24 @@ def test_card_and_licence_name_every_dataset_that_taught_a_part(tmp_path):
     assert "- unknown: not stated with the weights. Licence: not stated." in licence
 
 
+def test_card_tells_what_was_measured(tmp_path, release):
+    assert "Not measured when this was written" in (release / "README.md").read_text("utf-8")
+    row = {"n": 60, "low": None, "high": 0.3}
+    rows = [
+        row | {"name": "ks_texture.pooled", "verdict": "fails", "value": 0.3721},
+        row | {"name": "ks_grey.pooled", "verdict": "passes", "value": 0.2},
+        {"name": "copies", "verdict": "not measured", "low": None, "high": None},
+    ]
+    scores = tmp_path / "scores.json"
+    scores.write_text(dumps({"limits": {"verdict": "failing", "rows": rows}}), encoding="utf-8")
+    candidates = tiny.write_candidates(tmp_path / "candidates")
+    write_release(candidates, tmp_path / "release", ReleaseParams(), scores)
+    card = (tmp_path / "release" / "README.md").read_text("utf-8")
+    assert "Verdict: **failing**. 1 of 3 limits are kept; not measured: copies." in card
+    assert "| ks_texture.pooled | 0.372 | at most 0.3 | 60 |" in card
+    assert "ks_grey" not in card
+
+
 def test_card_has_front_matter_and_banner(release):
     _, front, body = (release / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     head = yaml.safe_load(front)

@@ -5,8 +5,10 @@ comparison too; Markdown; Croissant 1.1, JSON-LD that machines read, with the vo
 responsible AI (http://mlcommons.org/croissant/1.1, http://mlcommons.org/croissant/RAI/1.0).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -77,15 +79,19 @@ def gather(index: Path, unfilled: int) -> Facts:
     )
 
 
-def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
+def write_card(
+    facts: Facts, plan: dict[str, object], title: str, limits: Mapping[str, Any] | None = None
+) -> str:
     """Return the dataset card with Hugging Face front matter.
 
-    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates.
+    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates; `limits`: what was
+    measured says of the limits, None where nothing was.
     """
     return card_of(Path(__file__).parent).render(
         **asdict(facts),
         plan=plan,
         sources=list_sources(plan),
+        limits=limits,
         title=title,
         banner=NOT_FOR_CLINICAL_USE,
         pathologies=schema.PATHOLOGIES,
