@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from busgen.errors import UserError
-from busgen.images.diffusion.training.publish import EVIDENCE, RECORD, write_card
+from busgen.images.diffusion.training.plan import EVIDENCE, RECORD, write_card
 from busgen.io import dumps, read_json, write_text
 
 FOLDER = Path("docs/results")

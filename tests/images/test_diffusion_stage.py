@@ -11,7 +11,7 @@ from busgen.errors import UserError
 from busgen.folders import open_work
 from busgen.images.contract import ModelOptions
 from busgen.images.diffusion.engine import load_model
-from busgen.images.diffusion.training import publish
+from busgen.images.diffusion.training import plan as planning
 from busgen.images.diffusion.training.plan import PRESETS, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
@@ -53,7 +53,7 @@ def planned(tmp_path_factory):
 def _quick_sheets():
     """Let sample sheets, whose images nothing here sees, take one step of the solver."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "STEPS", 1)
+        patch.setattr(planning, "STEPS", 1)
         yield
 
 

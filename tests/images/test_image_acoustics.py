@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.bench.phantom.benchmark import speckle_ratio
-from busgen.images.phantom import acoustics
+from busgen.images.phantom import engine as acoustics
 from busgen.images.phantom.beams import linear_grid
 from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.seeds import rng

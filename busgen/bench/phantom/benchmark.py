@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.images.engines import load_image_engine
-from busgen.images.phantom import acoustics, engine
+from busgen.images.phantom import engine
 from busgen.images.phantom.beams import linear_grid
 from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.masks.engines import load_mask_engine
@@ -85,7 +85,7 @@ def speckle_ratio(scanner: str, seed: int) -> float:
     settings = draw_settings(scanner, rng(seed, "image"))
     flat = np.zeros(grid.shape, np.float32)
     gain = np.zeros((SIZE_PX, 1), np.float32)
-    look = acoustics.draw_looks(rng(seed, "echo"), (flat, flat, flat), gain, grid, settings)[0]
+    look = engine.draw_looks(rng(seed, "echo"), (flat, flat, flat), gain, grid, settings)[0]
     return float(look.mean() / look.std())
 
 

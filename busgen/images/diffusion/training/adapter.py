@@ -28,7 +28,7 @@ from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.training import latents
 from busgen.images.diffusion.training.flow import Trainee
 from busgen.images.diffusion.training.latents import Views
-from busgen.images.diffusion.training.publish import EVIDENCE
+from busgen.images.diffusion.training.plan import EVIDENCE
 from busgen.images.training.examples import BOUNDS, SPLITS, read_images
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
 from busgen.params.train_images import AdapterParams, TrainImagesParams

@@ -26,8 +26,7 @@ from busgen.images.diffusion.training.decoder import AVERAGE
 from busgen.images.diffusion.training.decoder_examples import make_examples
 from busgen.images.diffusion.training.flow import Network, build_network
 from busgen.images.diffusion.training.latents import Views
-from busgen.images.diffusion.training.plan import NETWORK, Training
-from busgen.images.diffusion.training.publish import publish, write_sheet
+from busgen.images.diffusion.training.plan import NETWORK, Training, publish, write_sheet
 from busgen.images.training.examples import SPLITS, ImageSet, prepare
 from busgen.real.crops import SIDE
 from busgen.training_loop import OnProgress
