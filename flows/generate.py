@@ -35,10 +35,8 @@ def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bo
     """Whether to retry: input and output may recover, the same wrong request never does."""
     try:
         state.result()
-    except (StorageError, OSError):
-        return True
-    except Exception:
-        return False
+    except Exception as error:
+        return isinstance(error, StorageError | OSError)
     return False
 
 

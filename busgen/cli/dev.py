@@ -10,15 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from busgen.cli.screen import (
-    AsJson,
-    RealFolder,
-    Target,
-    out,
-    print_record,
-    print_rows,
-    write_pages,
-)
+from busgen.cli.screen import AsJson, RealFolder, Target, out, print_record, print_rows, write_pages
 
 app = typer.Typer(no_args_is_help=True, help="For whoever works on the code, in a checkout.")
 
@@ -113,7 +105,7 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
     match kind:
         case Kind.SCANNERS:  # as `--set scanner=` takes them
             from busgen.images.diffusion import scanners as devices
-            from busgen.images.phantom import scanners as styles
+            from busgen.images.phantom import beams as styles
 
             engines = {"diffusion": devices.STYLES, "phantom": tuple(styles.STYLES)}
             return [{"scanner": s, "engine": name} for name, own in engines.items() for s in own]

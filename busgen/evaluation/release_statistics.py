@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from busgen.arrays import Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.imaging.square import resize
+from busgen.image_sets.source import crop
 from busgen.imaging.statistics import contrast_name, measure_image
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
@@ -97,12 +97,8 @@ def _decode(cell: Mapping[str, Any]) -> Pixels:
 def _measure(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
     image = _decode(row["image"])
     mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
-    pixel_mm = row["pixel_mm"]
-    if image.shape[0] != size_px:
-        pixel_mm = pixel_mm and pixel_mm * image.shape[0] / size_px
-        image, mask = (resize(pixels, size_px) for pixels in (image, mask))
-        mask = (mask > 127).astype(np.uint8)
-    found = measure_image(image, mask, pixel_mm)
+    image, mask, side_px = crop(image, mask, size_px)
+    found = measure_image(image, mask, row["pixel_mm"] and row["pixel_mm"] * side_px / size_px)
     if "contrast" in found and row["echo_pattern"]:
         found[contrast_name(row["echo_pattern"])] = found["contrast"]
     return found | {name: row[name] for name in JUDGED if row[name] is not None}

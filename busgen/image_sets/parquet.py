@@ -89,7 +89,12 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
             for number in sorted(wanted & {*range(start, start + batch.num_rows)}):
                 row = batch.slice(number - start, 1).to_pylist()[0]
                 name = f"row {number} of {path.name}"
-                files.append((name, *_cell(row, image, mask, path)))
+                own = _bytes(row[image], path)
+                if own is None:
+                    rule = f"each row of {path.name} must have an image"
+                    raise DataError(rule, "none", "leave it out")
+                outlined = None if mask is None else _bytes(row[mask], path)
+                files.append((name, own, [] if outlined is None else [outlined]))
             yield from open_images(files)
             start += batch.num_rows
 
@@ -161,16 +166,6 @@ def _name_labels(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> di
         if key in labels and isinstance(value, int) and 0 <= value < len(labels[key])
     }
     return row | names
-
-
-def _cell(
-    row: Mapping[str, Any], image: str, mask: str | None, path: Path
-) -> tuple[bytes, list[bytes]]:
-    own = _bytes(row[image], path)
-    if own is None:
-        raise DataError(f"each row of {path.name} must have an image", "none", "leave it out")
-    outlined = None if mask is None else _bytes(row[mask], path)
-    return own, [] if outlined is None else [outlined]
 
 
 def _bytes(cell: Any, path: Path) -> bytes | None:  # noqa: ANN401 - whatever a table holds

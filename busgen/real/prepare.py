@@ -124,8 +124,9 @@ def prepare(
     # what decides the canonical form besides the data: sources, weights, libraries
     code = [hash_code(__name__), sha256_file(WEIGHTS)]
     code += [f"{name} {version(name)}" for name in LIBRARIES]
+    mapped = {name: given.model_dump() for name, given in maps.items()}
     now = {
-        name: sha256_bytes(dumps([code, fingerprint(datasets[name]), _state(maps, name)]).encode())
+        name: sha256_bytes(dumps([code, fingerprint(datasets[name]), mapped.get(name)]).encode())
         for name in sorted(datasets, key=schema.dataset_order)
     }
     now["cohort"] = sha256_bytes(dumps(now).encode())
@@ -150,10 +151,6 @@ def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     )
     generated = _read_state(folder).get(name) == now[name]
     return generated and all((folder / name / part).is_file() for part in parts)
-
-
-def _state(maps: Mapping[str, DatasetMap], name: str) -> object:
-    return maps[name].model_dump() if name in maps else None
 
 
 def parse_datasets(

@@ -5,8 +5,7 @@ import pytest
 
 from busgen.bench.phantom.benchmark import speckle_ratio
 from busgen.images.phantom import engine as acoustics
-from busgen.images.phantom.beams import linear_grid
-from busgen.images.phantom.scanners import STYLES, draw_settings
+from busgen.images.phantom.beams import STYLES, draw_settings, linear_grid
 from busgen.seeds import rng
 
 GRID = linear_grid(128, 0.15)

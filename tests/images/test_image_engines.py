@@ -5,7 +5,7 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.images.engines import ENGINES, UNTAUGHT, load_image_engine
-from busgen.images.phantom.scanners import STYLES
+from busgen.images.phantom.beams import STYLES
 from busgen.schema import SCANNERS
 
 

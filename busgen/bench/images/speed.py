@@ -220,7 +220,7 @@ def _step(unet: "nn.Module", controlnet: "nn.Module", side: int) -> float:
     control = torch.zeros(2, 3, side, side).bfloat16()
     level = torch.tensor(500)
 
-    def denoise() -> None:
+    def step() -> None:
         down, middle = controlnet(latents, level, texts, control, return_dict=False)
         residuals = {
             "down_block_additional_residuals": down,
@@ -228,4 +228,4 @@ def _step(unet: "nn.Module", controlnet: "nn.Module", side: int) -> float:
         }
         unet(latents, level, texts, return_dict=False, **residuals)
 
-    return measure_time(denoise)
+    return measure_time(step)

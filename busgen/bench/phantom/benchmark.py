@@ -11,8 +11,7 @@ from busgen.arrays import Floats, Floats32, Pixels
 from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.images.engines import load_image_engine
 from busgen.images.phantom import engine
-from busgen.images.phantom.beams import linear_grid
-from busgen.images.phantom.scanners import STYLES, draw_settings
+from busgen.images.phantom.beams import STYLES, draw_settings, linear_grid
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior

@@ -87,16 +87,13 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
     if adapter is not None and not (folder / ADAPTERS / adapter).is_dir():
         known = sorted(path.name for path in (folder / ADAPTERS).glob("*")) or ["none"]
         raise UserError("an adapter must be in the model's folder", adapter, ", ".join(known))
-    wanted = [name for name in files if _is_used(name, adapter)]
+    own, other = f"{ADAPTERS}/{adapter}/", f"{ADAPTERS}/"
+    wanted = [name for name in files if name.startswith(own) or not name.startswith(other)]
     for name in wanted:
         if not (folder / name).is_file() or sha256_file(folder / name) != files[name]:
             rule = f"{name} must be the file that {MANIFEST} names"
             raise DataError(rule, "another or none", "restore the folder, or train anew")
     return sha256_bytes(dumps({name: files[name] for name in wanted}).encode())
-
-
-def _is_used(name: str, adapter: str | None) -> bool:
-    return not name.startswith(f"{ADAPTERS}/") or name.startswith(f"{ADAPTERS}/{adapter}/")
 
 
 def load_model(

@@ -19,8 +19,7 @@ from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
 from busgen.images.phantom import anatomy, beams, lesion
-from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.scanners import Settings, draw_settings
+from busgen.images.phantom.beams import Floats, Grid, Settings, draw_settings
 from busgen.images.phantom.texture import gaussian_kernel
 from busgen.priors.findings import Finding
 from busgen.seeds import Rng

@@ -74,17 +74,12 @@ def check_folder(folder: Path, *, controlnet: bool = True) -> None:
             rule = f"a Stable Diffusion folder must hold {', '.join(PARTS)}"
             remedy = "save it with save_pretrained, and the ControlNet in its folder controlnet"
             raise UserError(rule, f"{folder} without {part}", remedy)
-        if part in WEIGHED:
-            _check_weights(folder / part)
-
-
-def _check_weights(folder: Path) -> None:
-    if any(path.suffix == ".safetensors" for path in folder.iterdir()):
-        return
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-    rule = "weights must be safetensors: reading a pickle can run code"
-    remedy = "save them again with save_pretrained(safe_serialization=True), or restore them"
-    raise UserError(rule, f"{folder} with {pickles or 'no weights'}", remedy)
+        files = list((folder / part).iterdir())
+        if part in WEIGHED and not any(path.suffix == ".safetensors" for path in files):
+            pickles = sorted(path.name for path in files if path.suffix in PICKLES)
+            rule = "weights must be safetensors: reading a pickle can run code"
+            again = "save them again with save_pretrained(safe_serialization=True), or restore them"
+            raise UserError(rule, f"{folder / part} with {pickles or 'no weights'}", again)
 
 
 def find_adapter(folder: Path, name: str) -> Path:

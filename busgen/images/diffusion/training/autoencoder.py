@@ -41,7 +41,7 @@ class Trainee(AdversarialTrainee):
 
     def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to both networks."""
-        patches = draw_patches(self.splits["train"], draws, schedule.batch)
+        patches = _draw_patches(self.splits["train"], draws, schedule.batch)
         real, weight = (x.to(self.device) for x in patches)
         with autocast(self.device, schedule):
             latents = self.model.encode(real)
@@ -127,7 +127,7 @@ def to_input(images: Pixels) -> Tensor:
     return pictures.contiguous(memory_format=torch.channels_last)
 
 
-def draw_patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor]:
+def _draw_patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor]:
     """Return random patches as images, mirrored in half of the cases, and weights.
 
     Patients by the root of their scanner's number of images, so that all machines are learned.
