@@ -104,14 +104,18 @@ def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> F
         texts["exact_terms"] += differ <= set(SIZES)
         texts["misread"] += bool({"wrong", "invented"} & set(each.values()))
         texts["refused"] += reading.refused
-        named = set(normalise(reading.named).split())  # every word of a phrase must be in it
-        texts["named"] += sum(set(normalise(p).split()) <= named for p in description.named)
+        texts["named"] += sum(_is_named(phrase, reading.named) for phrase in description.named)
         phrases += len(description.named)
     n = len(descriptions)
     names = ("exact", "exact_terms", "misread", "refused")
     whole = {f"{key}_{name}": share(texts[key], n) for key in names}
     whole[f"named_{name}"] = share(texts["named"], phrases)
     return whole | _by_field(counts, name)
+
+
+def _is_named(phrase: str, named: str) -> bool:
+    """Return whether a reader names every word of a phrase as not understood."""
+    return set(normalise(phrase).split()) <= set(normalise(named).split())
 
 
 def _by_field(counts: Mapping[str, Counter[str]], name: str) -> Figures:
