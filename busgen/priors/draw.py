@@ -1,25 +1,31 @@
-"""Draws findings from a prior under a request.
+"""Draws findings from a prior under a request, and counterfactual families of them.
 
-In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root seed, *k*) only.
+In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root seed, *k*) only. A
+family is one finding with every term of one field, of a margin one with each term alone. Members
+share seed, sizes, all other terms and the phrasing of the text, so that only the words for the
+field differ. One may be what the prior never draws (an anechoic carcinoma): that is what a
+counterfactual is.
 """
 
 from typing import Any
 
 import numpy as np
 
-from busgen import seeds
+from busgen import schema, seeds
 from busgen.arrays import Bools, Floats, Indices
-from busgen.errors import UserError
+from busgen.errors import FindingError, UserError
 from busgen.priors import boxes
 from busgen.priors.findings import FIELDS, Finding
 from busgen.priors.network import LESION_NODES, MARGIN_SETS, Prior
 from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
+from busgen.priors.text.lexicon import TERMS
 from busgen.priors.text.words import to_text
 
 States = dict[str, Indices]
 _ANY = Request()
 _UNIFORMS = len(ORDER) + 4  # numbers that a finding is drawn with, before its text
+_HALO = {"no": False, "yes": True}
 
 
 def draw(
@@ -53,13 +59,6 @@ def draw(
         values: dict[str, Any] = dict(zip(FIELDS, row, strict=False))
         findings.append(Finding(**values, text=to_text(values, generator)))
     return findings
-
-
-def text_generator(seed: int) -> np.random.Generator:
-    """Return the generator as the finding drawn from `seed` left it to its text."""
-    generator = seeds.rng(seed, "finding")
-    generator.random(_UNIFORMS)
-    return generator
 
 
 def _states(plan: Plan, u: Floats) -> States:
@@ -98,3 +97,61 @@ def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[l
     first = ("pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern")
     names = (*first, "posterior", "halo", "calcification")
     return [*(terms(name) for name in names), *numbers, pixels, terms("scanner")]
+
+
+def select_terms(field: str, request: Request) -> tuple[str, ...]:
+    """Return the terms of `field` that the request admits, in the lexicon's order.
+
+    Conditions on the field itself choose the family's terms: `posterior=none|shadowing` makes
+    pairs. Every sample meets all conditions.
+
+    `field`: one of `busgen.schema.VARIED`; `request`: what every finding meets. Raises
+    `FindingError` if the field is none of those, fewer than two terms are left, the request gives
+    its terms shares (a family has each once), or asks for no lesion where the field is a lesion's.
+    """
+    if field not in schema.VARIED:
+        known = ", ".join(schema.VARIED)
+        raise FindingError("vary must be a field that may vary", field, f"one of {known}")
+    if any(target.field == field for target in request.targets):
+        rule = f"shares of {field} must not be asked for where it varies: each has every term once"
+        raise FindingError(rule, f"target {field}", f"drop the target or vary={field}")
+    if field != "tissue" and _admitted("pathology", request) == ("normal",):
+        rule = f"{field} is a lesion's: it must have lesions to vary among"
+        raise FindingError(rule, "pathology=normal", "vary tissue, or ask for lesions")
+    terms = _admitted(field, request)
+    if len(terms) < 2:
+        got = f"{field}={'|'.join(terms) or 'nothing'}"
+        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(TERMS[field][:2])}"
+        raise FindingError(f"conditions and text must leave {field} two terms to vary", got, remedy)
+    return terms
+
+
+def _admitted(field: str, request: Request) -> tuple[str, ...]:
+    """Return the terms of `field` that all conditions on it admit."""
+    requested = [condition for condition in request.where if condition.field == field]
+    return tuple(
+        term
+        for term in TERMS[field]
+        if all((term in c.terms) == (c.op != "excludes") for c in requested)
+    )
+
+
+def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
+    """Return the family of a finding: itself with each of `terms` in `field`.
+
+    `finding`: as drawn: its `seed` is the one that it was drawn from; `field`, `terms`: what
+    varies, and the terms it takes, as `select_terms` returns them.
+
+    `sample_id` is the drawn finding's with the term behind it, `family_id` and all else the
+    drawn finding's. A finding without the field (normal) is a family of its own.
+    """
+    if getattr(finding, field) is None:
+        return [finding]
+    members = []
+    for term in terms:
+        value = {"halo": _HALO.get(term), "margin": (term,)}.get(field, term)
+        values = vars(finding) | {field: value, "sample_id": f"{finding.sample_id}-{term}"}
+        generator = seeds.rng(finding.seed, "finding")
+        generator.random(_UNIFORMS)  # as the drawn finding left it to its text
+        members.append(Finding(**values | {"text": to_text(values, generator)}))
+    return members

@@ -13,10 +13,9 @@ import numpy as np
 
 from busgen import schema
 from busgen.arrays import Floats, Indices
-from busgen.priors.fitting.fit import FITTED, PUBLISHED
+from busgen.priors.fitting.fit import FITTED, PUBLISHED, class_shares
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
-from busgen.priors.fitting.structure import class_shares
 from busgen.priors.network import HIDDEN, TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.ks import ks, weighted_ks
