@@ -17,7 +17,7 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.seeds import Rng
-from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, equal_size, join, summarise
+from busgen.stats.bootstrap import DRAWS, Draws, Sample, Score, draw, equal_size, join, summarise
 from busgen.stats.patients import Floats, Rows, number_groups
 
 MOST = 64  # dimensions of a Fréchet distance: covariances of more need more images than there are
@@ -187,9 +187,10 @@ def overlap(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> di
         reach = [radii(apart(rows, rows), groups[rows]) for rows in (own, other)]
         return np.array(_overlap(apart(own, other), reach[0], reach[1], NEAREST))
 
-    record, found = draw(compare, (synthetic, real), rng, draws), {}
-    for k, name in enumerate(NAMES):
-        score = summarise(record.part(k), low_is_bad=True)
+    drawn, found = draw(compare, (synthetic, real), rng, draws), {}
+    parts = zip(drawn.values.T, drawn.boot.T, drawn.floor.T, strict=True)
+    for name, part in zip(NAMES, parts, strict=True):
+        score = summarise(Draws(drawn.n, *part), low_is_bad=True)
         low, high = (min(max(limit, 0.0), LARGEST.get(name, 1.0)) for limit in score.interval)
         found[name] = replace(score, interval=(low, high))
     return found

@@ -23,7 +23,7 @@ from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates import image_checks, scores
 from busgen.gates.calibration import fault_injection as faults
-from busgen.gates.calibration.faults import COPIES, Pair
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.calibration.real_samples import read_pairs, read_training
 from busgen.gates.lesion_intensity import score_lesion
 from busgen.io import decode_png, encode_png
@@ -135,10 +135,9 @@ def _find_planted(images: Sequence[Pixels], *, quick: bool = False) -> Figures:
     pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
     copies = {
         kind: describe(
-            COPIES[kind](pair, rng(k, f"near {kind}"), strengths[0]).image
-            for k, pair in enumerate(pairs)
+            plant(pair, rng(k, f"near {kind}"), strengths[0]).image for k, pair in enumerate(pairs)
         )
-        for kind, strengths in faults.COPIED.items()
+        for kind, (plant, strengths) in faults.COPIED.items()
     }
     others = _others(whole, n - len(whole) * (1 + len(copies)))
     rows = np.concatenate([whole, *copies.values(), others])

@@ -16,7 +16,7 @@ import numpy as np
 from busgen.arrays import Floats
 from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.faults import COPIES, Fault, Pair
+from busgen.gates.calibration.faults import Fault, Pair
 from busgen.gates.image_checks import Scores
 from busgen.gates.judged_scores import Judges, judge_pairs
 from busgen.gates.scores import score_copies, score_image, score_lesion, verdict
@@ -35,12 +35,12 @@ PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "upside_down": (faults.flip, (1.0,)),
     "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
 }
-COPIED: Mapping[str, tuple[float, ...]] = {
-    "noise": (10.0, 20.0),
-    "crop": (0.05, 0.1, 0.2),
-    "flip": (1.0,),
-    "brightness": (0.5, 1.0),
-    "elastic": (4.0, 8.0, 16.0),
+COPIED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "noise": (faults.add_noise, (10.0, 20.0)),
+    "crop": (faults.crop, (0.05, 0.1, 0.2)),
+    "flip": (faults.mirror, (1.0,)),
+    "brightness": (faults.brighten, (0.5, 1.0)),
+    "elastic": (faults.deform, (4.0, 8.0, 16.0)),
 }
 CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
@@ -148,8 +148,8 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
     found: list[Record] = []
     for name, (plant, strengths) in PLANTED.items():
         found += _curve(keeper, (name, plant), strengths, test)
-    for name, strengths in COPIED.items():
-        found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
+    for name, (plant, strengths) in COPIED.items():
+        found += _curve(keeper, (COPY + name, plant), strengths, known)
     masks = [pair.mask for pair in lesions]
     swapped = [faults.swap_mask(one, masks, rng(k, SWAPPED)) for k, one in enumerate(lesions)]
     found.append(keeper._detect(SWAPPED, 1.0, swapped))
