@@ -28,8 +28,7 @@ from busgen.priors.findings import FIELDS, Finding
 from busgen.priors.network import LESION_NODES, MARGIN_SETS, Prior
 from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
-from busgen.priors.text.lexicon import TERMS
-from busgen.priors.text.words import to_text
+from busgen.priors.text.lexicon import TERMS, to_text
 
 States = dict[str, Indices]
 Stratum = tuple[Request, int]  # what its findings meet, how many they are

@@ -14,7 +14,8 @@ from busgen import schema
 from busgen.arrays import Bools, Floats, Indices
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
-from busgen.priors.fitting.disagreement import LEAST, PLACES, compare_values
+from busgen.priors.fitting import disagreement
+from busgen.priors.fitting.disagreement import CATEGORY, LEAST, PLACES, compare_values
 from busgen.priors.fitting.held_out import DIGITS
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
@@ -27,10 +28,6 @@ DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcific
 COMPARED = tuple(name for name in TOLD if name != "tissue")
 PAIRED = (*DESCRIPTORS, "orientation", "birads")
 LEVELS = np.linspace(0, 1, 21)  # of the quantiles that are shown
-_CATEGORIES = [
-    [i for i, term in enumerate(TERMS["birads"]) if term[0] == category]
-    for category in schema.BIRADS_CATEGORIES
-]
 DRAWS = 200  # samples of the prior, as large as the real one, that a dependency is held against
 
 
@@ -83,9 +80,7 @@ def _states(lesions: Lesions, name: str) -> Indices:
     An assessment's state is its category: who does not divide 4 states that too.
     """
     masks = lesions.patterns[name]
-    if name == "birads":
-        sums = [masks[:, columns].any(1) for columns in _CATEGORIES]
-        masks = np.column_stack(sums).astype(np.float64)
+    masks = disagreement._group(masks, CATEGORY) > 0 if name == "birads" else masks
     known = masks[lesions.pattern]
     return np.where(known.sum(1) == 1, known.argmax(1), -1)
 
