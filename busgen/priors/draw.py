@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from busgen import schema, seeds
-from busgen.arrays import Bools, Floats, Indices
+from busgen.arrays import Floats, Indices
 from busgen.errors import FindingError, UserError
 from busgen.priors import boxes
 from busgen.priors.conditions import Condition, check_term
@@ -59,7 +59,8 @@ def draw(
     lesion = drawn["pathology"] < 2
     sizes = np.full((n, 4), np.nan)  # width_mm, height_mm, center_x, center_y
     if lesion.any():
-        index = _row_index(plan.boxes, drawn, lesion)
+        state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
+        index = np.ravel_multi_index(state, plan.boxes.shape)
         sizes[lesion] = boxes.draw(plan.boxes, index, u[:, len(ORDER) :][lesion])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
     findings = []
@@ -80,12 +81,6 @@ def _states(plan: Plan, u: Floats) -> States:
         goal = u[:, column] * ends[:, -1]
         drawn[name] = (ends <= goal[:, None]).sum(1)
     return drawn
-
-
-def _row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
-    """Return the row of `Boxes` for each lesion."""
-    state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
-    return np.ravel_multi_index(state, plan_boxes.shape)
 
 
 def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[list[object]]:

@@ -125,13 +125,9 @@ class Gates:
     known: KnownImages
     gates: Mapping[str, Gate]
 
-    def score(self, pairs: Sequence[Pair]) -> list[Scores]:
-        """Return the gate scores of pairs."""
-        return score(pairs, self.judges, self.known)
-
     def _detect(self, name: str, strength: float, pairs: Sequence[Pair]) -> Record:
         """Return what the gates catch of pairs with one fault."""
-        return detect(name, strength, self.score(pairs), self.gates)
+        return detect(name, strength, score(pairs, self.judges, self.known), self.gates)
 
 
 def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Record:
@@ -158,7 +154,7 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
     if described := [pair for pair in lesions if pair.posterior]:
         found += _curve(keeper, (BAND, faults.invert_band), BAND_GREY, described)
     wrong = [faults.swap_label(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
-    record = keeper.score(wrong)
+    record = score(wrong, keeper.judges, keeper.known)
     found.append(detect(MISLABELLED, 1.0, record, keeper.gates))
     clean = keeper._detect("none", 0.0, test)
     return {"clean": clean, "faults": found, "labels": _labels(lesions, record)}

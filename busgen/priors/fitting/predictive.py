@@ -80,7 +80,7 @@ def _states(lesions: Lesions, name: str) -> Indices:
     An assessment's state is its category: who does not divide 4 states that too.
     """
     masks = lesions.patterns[name]
-    masks = disagreement._group(masks, CATEGORY) > 0 if name == "birads" else masks
+    masks = np.sign(disagreement._group(masks, CATEGORY)) if name == "birads" else masks
     known = masks[lesions.pattern]
     return np.where(known.sum(1) == 1, known.argmax(1), -1)
 
