@@ -4,7 +4,7 @@ In: crops as float tensors. Out: logits. Sizes suit two CPU cores: convolutions 
 there than depthwise ones, in training above all) and start at half resolution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -91,3 +91,10 @@ def channels_last(net: nn.Module) -> nn.Module:
         if weights.ndim == 4:
             weights.data = weights.data.contiguous(memory_format=torch.channels_last)
     return net
+
+
+def seed_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Return a network whose first weights follow from `seed`, its kernels channels last."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return channels_last(make())

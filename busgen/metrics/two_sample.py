@@ -24,9 +24,9 @@ from busgen.arrays import Bools, Floats, Indices, Names, Pixels
 from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
-from busgen.judges.nets import Classifier
+from busgen.judges.nets import Classifier, seed_network
 from busgen.judges.training.fit import rate_share
-from busgen.learning.trainees import build_network, set_rate
+from busgen.learning.trainees import set_rate
 from busgen.seeds import Rng
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
@@ -103,7 +103,7 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     pile = _Pile(images, generated, np.tile(assign_folds(groups, recipe.folds, rng), 2))
     with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
         make = partial(Classifier, 1, recipe.widths, dropout=0.0)
-        nets = [build_network(make, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
+        nets = [seed_network(make, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
         judge = partial(_judge, pile, recipe)
         logits = np.sum(list(pool.map(judge, range(recipe.folds), nets, draws)), axis=0)

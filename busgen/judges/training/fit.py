@@ -16,8 +16,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds, training_loop
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
+from busgen.judges.nets import seed_network
 from busgen.judges.training.batches import Draws, make_batch
-from busgen.learning import trainees
+from busgen.learning.trainees import SingleTrainee, adamw, autocast, set_rate, take_step
 from busgen.real.crops import Crops, probabilities
 from busgen.training_loop import Metrics, OnProgress, Schedule
 
@@ -53,7 +54,7 @@ class Member:
     recipe: Recipe
 
 
-class _Learner(trainees.SingleTrainee):
+class _Learner(SingleTrainee):
     """A member's network, the crops that it sees, its cycle's first epoch and strength of changes.
 
     What is drawn in an epoch comes from the seed and the number of the epoch: `draws` change crops,
@@ -67,7 +68,7 @@ class _Learner(trainees.SingleTrainee):
     def __init__(
         self, member: Member, crops: Crops, net: nn.Module, first: int, strength: float
     ) -> None:
-        super().__init__(net, trainees.adamw(net, member.recipe.decay))
+        super().__init__(net, adamw(net, member.recipe.decay))
         self.member, self.crops, self.first, self.strength = member, crops, first, strength
         self.chances = probabilities(crops, labelled=isinstance(member.spec, ClassifierSpec))
 
@@ -77,17 +78,17 @@ class _Learner(trainees.SingleTrainee):
         place = step % schedule.keep
         if place == 0:
             self._begin_epoch(self.first + step // schedule.keep, schedule)
-        trainees.set_rate(self.optimiser, schedule.rate * rate_share(step / schedule.steps))
+        set_rate(self.optimiser, schedule.rate * rate_share(step / schedule.steps))
         indices = self.picked[place]
         inputs, targets, weights = make_batch(self.member.spec, self.crops, indices, self.draws)
         self.net.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
-            with trainees.autocast(self.device, schedule):
+            with autocast(self.device, schedule):
                 logits = self.net(inputs[:, : self.member.spec.channels(self.member.number)])
             self.noise = torch.get_rng_state()
         loss = compute_loss(logits.float(), targets, weights)
-        trainees.take_step(self.net, self.optimiser, loss)
+        take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def _begin_epoch(self, epoch: int, schedule: Schedule) -> None:
@@ -113,7 +114,7 @@ def train(
     cycles = [(0, recipe.epochs, recipe.rate, 1.0)]
     if recipe.polish:
         cycles.append((recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
-    net = trainees.build_network(lambda: member.spec.build(member.number), seed)
+    net = seed_network(lambda: member.spec.build(member.number), seed)
     for first, epochs, rate, strength in cycles:
         learner = _Learner(member, crops, net, first, strength)
         schedule = Schedule(

@@ -25,9 +25,10 @@ from busgen.gates.calibration.faults import to_levels
 from busgen.imaging.square import resize
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
+from busgen.judges.nets import seed_network
 from busgen.judges.training.fit import rate_share
 from busgen.learning.checkpoints import halve
-from busgen.learning.trainees import build_network, set_rate, take_step
+from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64 import features as space
 from busgen.metrics.spaces.us64.features import Spec, mean
 from busgen.real.cohort import FILE, find_tables
@@ -185,7 +186,7 @@ def _learn(
     lesson = make_examples(crops)
     tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
     tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
-    net = build_network(lambda: space.MultiTask(spec.build(), tasks), seed)
+    net = seed_network(lambda: space.MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, weights = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):
