@@ -27,10 +27,8 @@ HARALICK = ("contrast", "homogeneity", "correlation", "energy")
 WINDOW_PX = 7  # side of the windows in which speckle has a mean and a spread
 WIDEST_PX = 2.0 * LAGS  # stands for a width of speckle that is not reached
 FAINTEST_DB = -120.0  # stands for a band without any power
-
 SIZE_PX = 256  # side at which images are measured
 MOST = 6.0  # spreads: what lies farther out counts as this, or one odd image would rule a score
-
 DEPTH = tuple(f"depth_{k}" for k in range(DEPTHS))
 GLCM = tuple(f"{p}_{way}_{px}px" for p in HARALICK for px in STEPS_PX for way in WAYS)
 LESION = ("contrast", "echo_level", "patches", "rim", "posterior")
