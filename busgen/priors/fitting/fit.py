@@ -19,20 +19,12 @@ from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
+from busgen.priors import network
 from busgen.priors.fitting import assessment
 from busgen.priors.fitting.em import DIGITS, LEARNT, fit_aspects, fit_places, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.joint import eliminate
-from busgen.priors.network import (
-    EDGE_OF,
-    EDGES,
-    LESION_NODES,
-    NODES,
-    TABLES,
-    TERMS,
-    Prior,
-    make_prior,
-)
+from busgen.priors.network import TERMS, Prior, make_prior
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS
 
@@ -173,7 +165,11 @@ def _round(shares: Mapping[str, float]) -> dict[str, float]:
 
 def class_shares(prior: Prior, name: str) -> Floats:
     """Return P(state | pathology) (3, states) of a node, the null state of a lesion's included."""
-    order = tuple(n for n in dict.fromkeys(("pathology", name, *NODES)) if n in {name, *TABLES})
+    order = tuple(
+        n
+        for n in dict.fromkeys(("pathology", name, *network.NODES))
+        if n in {name, *network.TABLES}
+    )
     conditionals, _ = eliminate([node_factor(prior.node(n)) for n in order], order)
     table = conditionals[name].table
     return np.broadcast_to(table, (len(schema.PATHOLOGIES), table.shape[-1]))
@@ -186,20 +182,20 @@ def make_independent(base: Prior, *, classes: bool = True) -> Prior:
     they decide, and on no shape.
     """
     record = copy.deepcopy(base.record)
-    for name in NODES:
+    for name in network.NODES:
         if name in {*_KEPT, "margin"}:
             continue
         shares = _shares(base, name, classes)
         rows = zip(schema.PATHOLOGIES, shares.tolist(), strict=True)
-        given = LESIONS if name in LESION_NODES else schema.PATHOLOGIES
+        given = LESIONS if name in network.LESION_NODES else schema.PATHOLOGIES
         table = {p: _floor(TERMS[name], row) for p, row in rows if p in given}
         record["discrete"][name] |= {"given": ["pathology"], "table": table}
     certain = zip(LESIONS, TERMS["appearance"], strict=True)
     record["discrete"]["appearance"]["table"] = {p: {term: 1.0} for p, term in certain}
     margin = _shares(base, "margin", classes)[:, :-1]
     for look, row in zip(TERMS["appearance"], margin, strict=False):
-        for number, term in enumerate(EDGES):
-            own = np.where(np.array(EDGE_OF) == number, row, 0.0)
+        for number, term in enumerate(network.EDGES):
+            own = np.where(np.array(network.EDGE_OF) == number, row, 0.0)
             record["discrete"]["margin"]["table"][look][term] = _floor(
                 TERMS["margin"], own.tolist()
             )
