@@ -18,8 +18,7 @@ from busgen.bench.harness import Bar, Figure, Figures
 from busgen.evaluation.held_out_features import SPACES, hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.engine import SHIPPED, load_model
-from busgen.metrics.distribution import kid
-from busgen.metrics.prdc import overlap
+from busgen.metrics.distribution import kid, overlap
 from busgen.metrics.spaces.registry import FeatureSpace, load_space
 from busgen.real.crops import SIDE, Crops
 from busgen.stats.bootstrap import Sample, Score

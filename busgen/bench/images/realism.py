@@ -119,12 +119,13 @@ def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
 def _copies(name: str, generated: Features, real: Reference) -> Figures:
     """Return the share of copies of training images, and that of held-out real ones."""
     found = find_copies(generated, real.training, real.looks, seeds.rng(SEED, "copies"))
+    n, n_real, flagged, floor = (found[key] for key in ("n", "n_real", "flagged", "floor"))
     return {
-        f"copies_{name}": Figure(found.flagged, "share", found.n, found.interval),
-        "copies_real": Figure(found.floor, "share", found.n_real, found.floor_interval),
-        f"copies_excess_{name}": Figure(found.flagged - found.floor, "share", found.n),
-        f"copies_nearer_{name}": Figure(found.nearer, "share", found.n),
-        "copies_nearer_real": Figure(found.nearer_floor, "share", found.n_real),
+        f"copies_{name}": Figure(flagged, "share", n, found["interval"]),
+        "copies_real": Figure(floor, "share", n_real, found["floor_interval"]),
+        f"copies_excess_{name}": Figure(flagged - floor, "share", n),
+        f"copies_nearer_{name}": Figure(found["nearer"], "share", n),
+        "copies_nearer_real": Figure(found["nearer_floor"], "share", n_real),
     }
 
 
