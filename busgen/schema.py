@@ -149,11 +149,6 @@ FLAGS = (  # what cleaning finds in a real image
 # fmt: on
 
 
-def dataset_order(name: str) -> tuple[int, str]:
-    """Return the sorting key of a dataset: public ones in their order, then others by name."""
-    return DATASETS.index(name) if name in DATASETS else len(DATASETS), name
-
-
 def scanner_of(published: str | None, dataset: str) -> str:
     """Return a real image's scanner by the name that findings have.
 

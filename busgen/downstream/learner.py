@@ -11,19 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import training_loop
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.downstream.data.pools import Pool
-from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model, Spec
-from busgen.imaging.square import resize
+from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.io import dumps, read_json, write_text
-from busgen.judges import judges
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
-from busgen.judges.training.batches import Batch, Draws, make_batch
+from busgen.judges.training.batches import Draws, make_batch
 from busgen.judges.training.fit import compute_loss
 from busgen.learning import trainees
 from busgen.learning.trainees import SingleTrainee
@@ -79,12 +76,8 @@ class Trainee(SingleTrainee):
         """Take one step on a batch of the pool."""
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
-        spec, crops = self.model.spec, self.pool.crops
-        if self.pool.augmented:
-            batch = make_batch(spec, crops, picked, Draws(draws.rng, self.strength))
-        else:
-            batch = to_input(spec, crops, picked)
-        inputs, targets, weights = batch
+        changes = Draws(draws.rng, self.strength) if self.pool.augmented else None
+        inputs, targets, weights = make_batch(self.model.spec, self.pool.crops, picked, changes)
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
@@ -123,21 +116,6 @@ def train(  # noqa: PLR0913 - all that one training is
 def _read(path: Path) -> dict[str, float]:
     """Return the losses of validation patients that a training has kept, by step."""
     return read_json(path) if path.is_file() else {}
-
-
-def to_input(spec: Spec, crops: Crops, picked: NDArray[np.int64]) -> Batch:
-    """Return images as they are: inputs, targets and weights of the loss."""
-    if isinstance(spec, ClassifierSpec):
-        seen = [judges.crop(crops.images[k], crops.masks[k], spec) for k in picked]
-        targets = torch.from_numpy(crops.is_malignant[picked].astype(np.float32))
-        inputs = judges.to_input(np.stack([one for one in seen if one is not None]), "cpu")
-        return inputs, targets, torch.ones_like(targets)
-    stacks = []
-    for pixels, gain in ((crops.images, 1), (crops.masks, 255), (crops.ignore, 255)):
-        grey = np.asarray(pixels[picked]) * np.uint8(gain)
-        whole = np.stack([resize(one, spec.size_px) for one in grey])
-        stacks.append(judges.to_input(whole[:, None], "cpu"))
-    return stacks[0], stacks[1], 1 - stacks[2]
 
 
 def segment(spec: SegmenterSpec, net: nn.Module, images: Pixels) -> Floats32:

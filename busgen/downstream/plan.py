@@ -13,8 +13,7 @@ import numpy as np
 from busgen.compute.devices import resolve_device
 from busgen.downstream import arms, runs
 from busgen.downstream.data import real_images
-from busgen.downstream.data.folds import FOLD, FOLDED, UNSEEN, add_folds
-from busgen.downstream.data.real_images import ImageSet, RealData, read_images
+from busgen.downstream.data.real_images import FOLD, ImageSet, RealData
 from busgen.downstream.data.synthetic_set import SyntheticSet, open_set
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS, Model, load_model
@@ -43,9 +42,8 @@ class Request:
     `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if None;
-    `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
-    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or
-    cuda[:k].
+    `folds` of a data set that is cross-validated (`real_images.add_folds`), 1 for none; `others`
+    further synthetic sets, by the names that arms call them; `device` auto, cpu or cuda[:k].
     """
 
     data: Path
@@ -123,10 +121,10 @@ def plan(request: Request) -> Plan:
         train = [name for name in QUICK_TRAIN if name in names][:1] or names
     paths = {"": request.data, **request.others}
     sets = {name: open_set(path, request.saw) for name, path in paths.items()}
-    real = read_images(tables)
-    for name in FOLDED:
+    real = real_images.read_images(tables)
+    for name in real_images.FOLDED:
         if name in real and request.fold_count > 1:
-            real[name] = add_folds(real[name], request.fold_count)
+            real[name] = real_images.add_folds(real[name], request.fold_count)
     infos = {table.parent.name: read_json(table.parent / "info.json") for table in tables.tables}
     pooled = tuple(name for name, info in infos.items() if info.get("weights_may_ship"))
     read = Plan(request, sets, real, pooled or tuple(names))
@@ -218,7 +216,7 @@ def _tests(read: Plan, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], .
     """Return whom a run is tested on; other data sets than its own by its first fold alone."""
     tests = []
     for name, own in read.real.items():
-        split = UNSEEN if read._is_folded(name) else "test"
+        split = real_images.UNSEEN if read._is_folded(name) else "test"
         if name == run.train and run.fold is not None:
             saw = any(generated.saw != "none" for generated in read._sets_of(arm))
             split = FOLD.format(run.fold) + (" unseen" if saw else "")

@@ -1,6 +1,7 @@
 """One run: (task, training set, arm, seed, fold), kept in a folder named by its hash.
 
-In: a `Job`. Out: `predictions.parquet` and `run.json` in that folder. The hash covers what decides
+In: a `Job`. Out: `run.json` and `predictions.parquet` in that folder: what the model says of test
+patients, one row an image, from which anyone can compute the scores. The hash covers what decides
 them: the package's code, the model, the recipe, the arm, and the images: real ones of the splits
 it uses, made ones only where the arm has them. So a changed generator repeats the arms with made
 images and no other, and a killed comparison goes on.
@@ -8,7 +9,7 @@ images and no other, and a killed comparison goes on.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -18,22 +19,39 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import expit
+from torch import nn
 
 from busgen import folders, seeds, training_loop
 from busgen.code import hash_code
 from busgen.compute.devices import compute_alone, resolve_device
 from busgen.downstream import arms
 from busgen.downstream.data import pools
-from busgen.downstream.data.real_images import load_examples
-from busgen.downstream.learner import Recipe, train
+from busgen.downstream.data.real_images import Cases, load_examples
+from busgen.downstream.learner import Recipe, classify, segment, train
 from busgen.downstream.models.registry import Model
-from busgen.downstream.results import predictions
+from busgen.errors import DataError
 from busgen.folders import write_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
+from busgen.judges.judges import SegmenterSpec
 from busgen.real.crops import Crops, join
+from busgen.stats import calibration
+from busgen.stats.calibration import Platt
+from busgen.stats.overlap import dice, hd95, iou, largest_part
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
+TEXT, REAL = pa.string(), pa.float64()
+SCHEMA = pa.schema(
+    [
+        *((name, TEXT) for name in ("task", "train", "arm")),
+        ("seed", pa.int64()),
+        ("fold", pa.int64()),  # of the test patients, where the data set is cross-validated
+        *((name, TEXT) for name in ("test", "sample_id", "patient", "scanner", "pathology")),
+        *((name, REAL) for name in ("probability", "dice", "iou", "hd95_px", "pixel_mm")),
+        ("lesion_share", REAL),  # of the image's area
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -131,18 +149,60 @@ def run(job: Job) -> None:
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
     place = resolve_device(job.device)
     net, losses = train(job.model, pool, validation, recipe, seed, work, place)
-    scale = predictions.fit_platt(job.model, net, validation)
+    scale = fit_platt(job.model, net, validation)
     rows = [
         asdict(job.run) | {"test": name} | row
         for name, cases in tests.items()
-        for row in predictions.predict(job.model, net, scale, cases)
+        for row in predict(job.model, net, scale, cases)
     ]
     record = {"run": asdict(job.run), "validation_loss": losses, "calibrated": scale is not None}
     record |= {"images": len(pool.crops), "made": pool.synthetic}
     record |= {"seconds": time.monotonic() - start}
     with write_folder(job.folder, "run") as partial:
-        pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(record))
+
+
+def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
+    """Return Platt's scaling by validation patients; None for segmenters and for too few."""
+    if isinstance(model.spec, SegmenterSpec):
+        return None
+    own = validation.pick(validation.is_labelled)
+    try:
+        return calibration.fit_platt(classify(model.spec, net, own), own.is_malignant)
+    except DataError:  # fewer than ten of a class: as the network gives them
+        return None
+
+
+def predict(
+    model: Model, net: nn.Module, scale: Platt | None, cases: Cases
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each image that the task is tested on; what it has not is missing.
+
+    `scale` makes the network's logits probabilities, None where that is unknown.
+    """
+    crops, classifies = cases.crops, model.task == "classification"
+    tested = crops.is_labelled if classifies else crops.masks.any(axis=(1, 2))
+    own = cases.pick(np.asarray(tested, np.bool_))
+    found: list[dict[str, float]] = []
+    if isinstance(model.spec, SegmenterSpec):
+        drawn = segment(model.spec, net, np.asarray(own.crops.images))
+        for one, mask in zip(map(largest_part, drawn), own.crops.masks, strict=True):
+            true = np.asarray(mask) > 0
+            agreed = {"dice": float(dice(one, true)), "iou": float(iou(one, true))}
+            found.append(agreed | {"hd95_px": hd95(one, true)})
+    else:
+        logits = classify(model.spec, net, own.crops)
+        found += [{"probability": float(p)} for p in (scale(logits) if scale else expit(logits))]
+    for k, values in enumerate(found):
+        yield {
+            "sample_id": own.ids[k],
+            "patient": own.crops.groups[k],
+            "scanner": own.crops.scanners[k],
+            "pathology": own.crops.labels[k] or None,
+            "pixel_mm": float(own.pixel_mm[k]) if np.isfinite(own.pixel_mm[k]) else None,
+            "lesion_share": float(own.crops.masks[k].mean()),
+        } | values
 
 
 def _learn(job: Job, others: Sequence[Crops]) -> Crops | None:

@@ -92,10 +92,10 @@ def find_copies(comparison: Comparison) -> dict[str, Any]:
     pick = rng(SEED, "beside/copies")
     found = memorization.find_copies(synthetic, training, held_out, pick)
     names = comparison.sides[0].source.values("sample_id")
-    record: dict[str, Any] = {"value": found.flagged, "n": found.n, "interval": found.interval}
-    record |= {"floor": found.floor, "floor_limit": found.floor_interval[1], "bad": "high"}
+    record = {"value": found["flagged"], **{key: found[key] for key in ("n", "interval", "floor")}}
+    record |= {"floor_limit": found["floor_interval"][1], "bad": "high"}
     record |= {"space": f"us64 and {THUMBS}", "version": comparison.spaces["us64"].version}
-    return record | {"samples": [str(names[row]) for row in found.rows]}
+    return record | {"samples": [str(names[row]) for row in found["rows"]]}
 
 
 def measure_privacy(comparison: Comparison, draws: int) -> dict[str, Any]:

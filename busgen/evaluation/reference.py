@@ -79,7 +79,7 @@ def calibrate(
         found = measure_reference(tables, cohort, judges, textures)
         gates = Gates(judges, make_known(textures), DEFAULT_GATES)
         tests = list(islice(read_pairs(tables, cohort, "test"), planted))
-        facts = {**found.facts, "proof": inject_faults(gates, tests, training).to_record()}
+        facts = {**found.facts, "proof": inject_faults(gates, tests, training)}
         from busgen.evaluation.held_out_features import measure_held_out  # brings torch
 
         features = measure_held_out(tables, find_cohort(folder))

@@ -25,11 +25,9 @@ from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params.base import Section, check
 from busgen.params.generate import GenerateParams
-from busgen.priors.draw import draw
-from busgen.priors.families import make_members, select_terms
+from busgen.priors.draw import draw, make_members, select_terms, shuffle, strata
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, load_prior
-from busgen.priors.quotas import shuffle, strata
 from busgen.priors.request import Request, parse_request
 from busgen.schema import JUDGED
 from busgen.seeds import sample_seed

@@ -29,7 +29,7 @@ from busgen.masks.engines import load_mask_engine
 from busgen.masks.raster import MaskEngine
 from busgen.params.gates import Gate
 from busgen.priors import findings
-from busgen.priors.families import select_terms
+from busgen.priors.draw import select_terms
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request

@@ -33,8 +33,6 @@ RING = (3.0, 4.0, 0.5)  # px outside the outline, least width, width in equivale
 CORE = 0.15  # of the equivalent radius inside the outline begins the core
 RIM = (1.0, 6.0)  # px on both sides of the outline
 MOST = 50.0  # log odds beyond which nothing changes
-
-
 JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
 NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))

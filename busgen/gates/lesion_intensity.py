@@ -142,13 +142,18 @@ def measure(image: Pixels, mask: Pixels) -> Floats:
 
 
 def _regions(mask: Pixels) -> tuple[Pixels, ...]:
-    """Return `REGIONS` of a mask (H, W) {0, 1}; beside is a ring, cut off above and below."""
-    _, top, _, height = cv2.boundingRect(mask)
+    """Return `REGIONS` of a mask (H, W) {0, 1}."""
     inside = surroundings.erode(mask, surroundings.RIM_PX)
     front, behind = band_behind(mask[::-1])[::-1], band_behind(mask)
-    rows, reference = slice(top, top + height), np.zeros_like(mask)
-    reference[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
-    return *(x.astype(np.uint8) for x in (inside, front, behind)), reference
+    return *(x.astype(np.uint8) for x in (inside, front, behind)), _beside(mask)
+
+
+def _beside(mask: Pixels) -> Pixels:
+    """Return a ring {0, 1} around a mask (H, W) {0, 1}, cut off above and below the lesion."""
+    _, top, _, height = cv2.boundingRect(mask)
+    rows, ring = slice(top, top + height), np.zeros_like(mask)
+    ring[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
+    return ring
 
 
 def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:

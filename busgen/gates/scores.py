@@ -16,7 +16,7 @@ from busgen.arrays import Bools, Pixels
 from busgen.gates import image_checks, lesion_intensity
 from busgen.gates.image_checks import Scores
 from busgen.imaging.geometry import Geometry
-from busgen.imaging.surroundings import FAT_QUANTILE, GAP_PX, RING_PX, dilate
+from busgen.imaging.surroundings import FAT_QUANTILE
 from busgen.params.gates import Gate
 from busgen.priors.findings import Finding
 from busgen.similarity.known_images import KnownImages
@@ -129,9 +129,7 @@ def _contrast(echo_pattern: str | None, mask: Pixels, image: Pixels) -> float:
     """
     if not mask.any():
         return float("nan")
-    ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
-    rows = np.flatnonzero(mask.any(axis=1))
-    ring[: rows[0]], ring[rows[-1] + 1 :] = False, False
+    ring = lesion_intensity._beside(mask) > 0
     reference = image[ring & (image > 0)]
     if reference.size == 0:
         return float("nan")

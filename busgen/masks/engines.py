@@ -1,7 +1,7 @@
 """Mask engines by name.
 
 In: a name, a size in pixels, for a learned engine its weights. Out: what turns findings into
-masks. A new engine is one more name in `ENGINES`.
+masks. A new engine is one more name in `ENGINES` and a branch of `load_mask_engine`.
 """
 
 from pathlib import Path

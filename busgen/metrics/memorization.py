@@ -7,6 +7,7 @@ are whole images, mirrored, brighter, noisier or cut by a fortieth on each side 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,28 +43,6 @@ class Features:
         return len(self.points)
 
 
-@dataclass(frozen=True)
-class _Copies:
-    """Shares with 95 % Wilson intervals, of `n` synthetic and `n_real` held-out images.
-
-    `flagged` nearer to a training image than all but `RARE` of the held-out ones in either
-    space, `floor` the same share of held-out ones, by thresholds from other patients; `nearer`
-    nearer in `us64` to a training than to a held-out image, equally many of both (.5 where
-    nothing is remembered; of images far from either a few outliers decide), `nearer_floor` the
-    same of held-out ones. `rows` which are flagged.
-    """
-
-    n: int
-    n_real: int
-    flagged: float
-    interval: tuple[float, float]
-    floor: float
-    floor_interval: tuple[float, float]
-    nearer: float
-    nearer_floor: float
-    rows: tuple[int, ...]
-
-
 def describe(images: Pixels, groups: Names, space: FeatureSpace) -> Features:
     """Return how square images (N, S, S) uint8 of `groups` (N,) look."""
     return Features(space.embed(images), thumbnails(images), groups)
@@ -83,11 +62,20 @@ def thumbnails(images: Pixels) -> Floats32:
     return out
 
 
-def find_copies(synthetic: Features, training: Features, held_out: Features, rng: Rng) -> _Copies:
+def find_copies(
+    synthetic: Features, training: Features, held_out: Features, rng: Rng
+) -> dict[str, Any]:
     """Return how many synthetic images are copies of those that their generator learned from.
 
     Held-out real images of other patients tell what nearness is a coincidence. Raises `UserError`
     if there are fewer than 4 held-out patients, or a kind has no image.
+
+    Returns shares, of ``n`` synthetic and ``n_real`` held-out images: ``flagged`` nearer to a
+    training image than all but `RARE` of the held-out ones in either space, ``floor`` the same
+    share of held-out ones, by thresholds from other patients, each with its 95 % Wilson
+    ``interval`` and ``floor_interval``; ``nearer`` nearer in `us64` to a training than to a
+    held-out image, equally many of both (.5 where nothing is remembered; of images far from either
+    a few outliers decide), ``nearer_floor`` the same of held-out ones. ``rows`` are flagged.
     """
     if min(len(synthetic), len(training)) < 1 or len(np.unique(held_out.groups)) < 4:
         got = f"{len(synthetic)}, {len(training)}, {len(held_out)}"
@@ -98,17 +86,17 @@ def find_copies(synthetic: Features, training: Features, held_out: Features, rng
     half = split_halves(held_out.groups, rng)
     false = np.where(half, _below(real, real[:, ~half]), _below(real, real[:, half]))
     n, n_real = len(synthetic), len(held_out)
-    return _Copies(
-        n=n,
-        n_real=n_real,
-        flagged=float(found.mean()),
-        interval=wilson_interval(int(found.sum()), n),
-        floor=float(false.mean()),
-        floor_interval=wilson_interval(int(false.sum()), n_real),
-        nearer=_near(synthetic, training, held_out, rng),
-        nearer_floor=_near(held_out, training, held_out, rng),
-        rows=tuple(int(row) for row in np.flatnonzero(found)),
-    )
+    return {
+        "n": n,
+        "n_real": n_real,
+        "flagged": float(found.mean()),
+        "interval": wilson_interval(int(found.sum()), n),
+        "floor": float(false.mean()),
+        "floor_interval": wilson_interval(int(false.sum()), n_real),
+        "nearer": _near(synthetic, training, held_out, rng),
+        "nearer_floor": _near(held_out, training, held_out, rng),
+        "rows": [int(row) for row in np.flatnonzero(found)],
+    }
 
 
 def nearest(images: Features, among: Features) -> Floats:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.metrics.prdc import radii
+from busgen.metrics.distribution import radii
 from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score
 from busgen.stats.ks import MIN_N

@@ -13,8 +13,7 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.image_sets.source import Source
-from busgen.metrics.distribution import MOST, frechet, kid, mmd
-from busgen.metrics.prdc import NAMES as SHARES, overlap, vendi
+from busgen.metrics.distribution import MOST, NAMES, frechet, kid, mmd, overlap, vendi
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample, Score, equal_size
@@ -33,7 +32,7 @@ SEED = 0  # of what is drawn: the same images give the same numbers
 WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each
 PER_DIMENSION = 4  # images: covariances need several a dimension, ...
 FEWEST = 2  # ... at the very least
-LOW_IS_BAD = (*SHARES, "vendi")
+LOW_IS_BAD = (*NAMES, "vendi")
 
 Pair = tuple[Sample, Sample]
 Scores = dict[str, Score]

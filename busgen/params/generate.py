@@ -26,7 +26,7 @@ class GenerateParams(Section):
     `counts` are exact numbers of findings, ``pathology.malignant`` or, crossed,
     ``pathology.benign,shape.oval``; the rest has none of them. `vary` makes of each of the `n`
     findings a counterfactual family, one sample for each term of that field
-    (`busgen.priors.families`). `model`, `adapter`, `steps`
+    (`busgen.priors.draw`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.ModelOptions`).
     """
 

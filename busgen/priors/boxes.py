@@ -31,7 +31,7 @@ class _Rows:
     area: Floats
     aspect: Floats
     center: Floats
-    top: Floats
+    edges: Floats  # (R, 2, 2): share that stays free to the left and right, above and below
     frame: Floats  # (R, 2): log of the widest and highest box that fits
     low: Floats  # (R, 2): log of the least width and height
     high: Floats  # (R, 2)
@@ -48,7 +48,6 @@ class Boxes:
     shape: tuple[int, ...]
     rows: _Rows
     limits: Limits
-    sides: tuple[float, float]  # side and bottom share that stay free
     cells: Floats
 
     def weights(self) -> Floats:
@@ -77,14 +76,13 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
         fixed[:, None] == 2, exact, probability(low[:, None], high[:, None], mean, sd) / count
     )
     flat = rows.pick(np.repeat(np.arange(len(low)), count))
-    sides = (sizes.frame[2], sizes.frame[3])
-    ratio = _aspect_cells(flat, area.ravel(), limits, sides).sum(1).reshape(area.shape)
+    ratio = _aspect_cells(flat, area.ravel(), limits).sum(1).reshape(area.shape)
     open_ = (low <= high) & (rows.low <= rows.high).all(1)
     # not_parallel is strict: some height must exceed some width
     open_ &= (states[2] == 0) | (rows.low[:, 0] < rows.high[:, 1])
     # a state with one exact value more than another is infinitely less probable
     open_ &= fixed == min(fixed[open_], default=0)
-    return Boxes(shape, rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))
+    return Boxes(shape, rows, limits, np.where(open_[:, None], share / whole * ratio, 0.0))
 
 
 def _rows(sizes: Sizes, states: Indices, fields_mm: tuple[float, ...], limits: Limits) -> _Rows:
@@ -94,6 +92,7 @@ def _rows(sizes: Sizes, states: Indices, fields_mm: tuple[float, ...], limits: L
     top = sizes.top(field)
     _, _, side, bottom = sizes.frame
     frame = np.stack([np.full(len(field), 1 - 2 * side), 1 - top - bottom], 1)
+    edges = np.array([[[side, side], [high, bottom]] for high in top.tolist()])
     low, high = np.zeros_like(frame), frame.copy()
     for axis, (name, center) in enumerate((("width_mm", "center_x"), ("height_mm", "center_y"))):
         ends = [limits.get(name, FREE)] * len(field)
@@ -103,13 +102,13 @@ def _rows(sizes: Sizes, states: Indices, fields_mm: tuple[float, ...], limits: L
         bounds[longest, 0] = np.maximum(bounds[longest, 0], size[0])
         bounds[longest, 1] = np.minimum(bounds[longest, 1], size[1])
         bounds /= field[:, None]
-        near, far = (side, side) if axis == 0 else (top, bottom)
+        near, far = edges[:, axis].T
         x0, x1 = limits.get(center, FREE)
         room = np.minimum(2 * (x1 - near), 2 * (1 - far - x0))
         low[:, axis] = bounds[:, 0]
         high[:, axis] = np.minimum(bounds[:, 1], np.minimum(frame[:, axis], room))
     logs = [np.log(np.maximum(x, 1e-12)) for x in (frame, low, high)]
-    return _Rows(field, sizes.area[c], sizes.aspect[p, s, o], sizes.center[p], top, *logs)
+    return _Rows(field, sizes.area[c], sizes.aspect[p, s, o], sizes.center[p], edges, *logs)
 
 
 def _area_span(rows: _Rows) -> tuple[Floats, Floats]:
@@ -128,7 +127,7 @@ def aspect_span(rows: _Rows, area: Floats, low: Floats, high: Floats) -> tuple[F
     return start, stop
 
 
-def _aspect_cells(rows: _Rows, area: Floats, limits: Limits, sides: tuple[float, float]) -> Floats:
+def _aspect_cells(rows: _Rows, area: Floats, limits: Limits) -> Floats:
     """Return the weight of each cell of log aspect at `area` (R,), (R, cells)."""
     count = ASPECT_CELLS if {"center_x", "center_y"} & set(limits) else 1
     mean, sd = rows.aspect[:, 0], rows.aspect[:, 1]
@@ -142,30 +141,26 @@ def _aspect_cells(rows: _Rows, area: Floats, limits: Limits, sides: tuple[float,
     for k in range(count):
         u = np.full_like(area, (k + 0.5) / count)
         aspect = np.where(fixed, middle, quantile(u, r_low, r_high, mean, sd))
-        cells.append(share / count * _center_weight(rows, area, aspect, limits, sides))
+        cells.append(share / count * _center_weight(rows, area, aspect, limits))
     return np.stack(cells, 1)
 
 
-def _center(
-    rows: _Rows, box: Floats, sides: tuple[float, float], axis: int
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _center(rows: _Rows, box: Floats, axis: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Return low, high, mean, sd of the centre along `axis` (0 = x) of boxes (R, 2), fractions."""
-    near, far = (sides[0], sides[0]) if axis == 0 else (rows.top, sides[1])
+    near, far = rows.edges[:, axis].T
     half = box[:, axis] / 2
     mean, per_height, sd = rows.center[:, axis].T
     return near + half, 1 - far - half, mean + per_height * box[:, 1], sd
 
 
-def _center_weight(
-    rows: _Rows, area: Floats, aspect: Floats, limits: Limits, sides: tuple[float, float]
-) -> Floats:
+def _center_weight(rows: _Rows, area: Floats, aspect: Floats, limits: Limits) -> Floats:
     """Return the probability (density) that the centre meets its limits."""
     weight = np.ones_like(area)
     box = np.exp(np.stack([area + aspect, area - aspect], 1) / 2)
     for axis, name in enumerate(("center_x", "center_y")):
         if name not in limits:
             continue
-        low, high, mean, sd = _center(rows, box, sides, axis)
+        low, high, mean, sd = _center(rows, box, axis)
         x0, x1 = limits[name]
         inside = probability(np.maximum(low, x0), np.minimum(high, x1), mean, sd)
         exact = density(np.full_like(mean, x0), mean, sd) * ((low <= x0) & (x0 <= high))
@@ -185,7 +180,7 @@ def draw(boxes: Boxes, index: Indices, u: Floats) -> Floats:
     inner = _through_cells(u[:, 0], boxes.cells[index])
     area = quantile(inner, low, high, rows.area[:, 0], rows.area[:, 1])
     r_low, r_high = aspect_span(rows, area, rows.low, rows.high)
-    inner = _through_cells(u[:, 1], _aspect_cells(rows, area, limits, boxes.sides))
+    inner = _through_cells(u[:, 1], _aspect_cells(rows, area, limits))
     aspect = quantile(inner, r_low, r_high, rows.aspect[:, 0], rows.aspect[:, 1])
     fixed = (rows.low == rows.high).any(1)
     aspect = np.where(fixed, (r_low + r_high) / 2, aspect)
@@ -193,7 +188,7 @@ def draw(boxes: Boxes, index: Indices, u: Floats) -> Floats:
     box = np.exp(np.ascontiguousarray(np.stack([area + aspect, area - aspect], 1) / 2))
     centers = []
     for axis, name in enumerate(("center_x", "center_y")):
-        start, stop, mean, sd = _center(rows, box, boxes.sides, axis)
+        start, stop, mean, sd = _center(rows, box, axis)
         x0, x1 = limits.get(name, FREE)
         centers.append(
             quantile(u[:, 2 + axis], np.maximum(start, x0), np.minimum(stop, x1), mean, sd)

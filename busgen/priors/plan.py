@@ -14,18 +14,9 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import FindingError
-from busgen.priors import boxes, contradictions, joint
+from busgen.priors import boxes, contradictions, joint, network
 from busgen.priors.conditions import SIZES, Condition
-from busgen.priors.network import (
-    HIDDEN,
-    LESION_NODES,
-    MARGIN_SETS,
-    NODES,
-    VIEWS,
-    Node,
-    Prior,
-    count_states,
-)
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Prior
 from busgen.priors.request import Request, Share
 
 ORDER = ("pathology", "size_class", *NODES[1:])
@@ -83,7 +74,7 @@ def marginals(prior: Prior, strata: Sequence[tuple[Request, int]]) -> dict[str, 
     A lesion's fields are given among lesions (empty where only normal can be drawn); a margin's
     terms may stand together, so theirs do not sum to 1.
     """
-    names = tuple(n for n in NODES if n not in {*HIDDEN, "field_mm"})
+    names = tuple(n for n in NODES if n not in {*network.HIDDEN, "field_mm"})
     plans = [(make_plan(prior, request).factors, count) for request, count in strata]
     result = {}
     for name in names:
@@ -99,7 +90,7 @@ def marginals(prior: Prior, strata: Sequence[tuple[Request, int]]) -> dict[str, 
     return result
 
 
-def node_factor(node: Node) -> joint.Factor:
+def node_factor(node: network.Node) -> joint.Factor:
     """Return a node's table over its parents proper: views are spread over their nodes' states."""
     table, axes = node.table, []
     for place, parent in enumerate(node.given):
@@ -161,7 +152,7 @@ def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:
 def _mask(prior: Prior, condition: Condition) -> Floats:
     """Return 1 for each state of the condition's field that meets it, else 0."""
     terms = prior.terms(condition.field)
-    mask = np.zeros(count_states(condition.field, terms))
+    mask = np.zeros(network.count_states(condition.field, terms))
     unknown = set(condition.terms) - set(terms if condition.op == "in" else schema.MARGINS)
     if unknown:
         owner = "engine" if condition.field == "scanner" else "prior"

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.readers.files import natural_key
+from busgen.real.readers.files import dataset_order, natural_key
 from busgen.similarity.registration import find_duplicates
 
 SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})
@@ -67,7 +67,7 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     """Return the cohort of canonical tables, `SCHEMA`: one row an image, datasets in their order.
 
     Patients whose images are near-duplicates of each other are one cluster, named after the patient
-    that comes first by (`schema.dataset_order`, natural order of names); its split follows from
+    that comes first by (`dataset_order`, natural order of names); its split follows from
     that name alone. Of near-duplicates one image is kept, the others name it in `duplicate_of` and
     carry the flag `near_duplicate`; if their labels differ, all of them carry `label_conflict`.
     Raises `UserError` if there are no tables; `DataError` if a table is none of ours, or two images
@@ -84,7 +84,7 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     for cluster in _components(len(rows), links + same):
         first = min(
             (rows[index] for index in cluster),
-            key=lambda row: (schema.dataset_order(row["dataset"]), natural_key(row["patient_id"])),
+            key=lambda row: (dataset_order(row["dataset"]), natural_key(row["patient_id"])),
         )
         for index in cluster:
             row = rows[index]
@@ -107,7 +107,7 @@ def find_tables(folder: Path, without: Collection[str] = ()) -> list[Path]:
     if strange := sorted(set(without) - set(found)):
         remedy = f"choose from {', '.join(found)}"
         raise UserError(f"{folder} must hold what is left out", strange[0], remedy)
-    names = sorted(set(found) - set(without), key=schema.dataset_order)
+    names = sorted(set(found) - set(without), key=dataset_order)
     tables = [found[name] for name in names]
     if not tables:
         rule = "the folder of real data must hold NAME/table.parquet"
@@ -201,7 +201,7 @@ def _read(tables: Sequence[Path]) -> list[Row]:
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise DataError("an image must stand in one table only", twice, "name each dataset once")
-    return sorted(rows, key=lambda row: schema.dataset_order(row["dataset"]))
+    return sorted(rows, key=lambda row: dataset_order(row["dataset"]))
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -242,4 +242,4 @@ def _quality(row: Row) -> tuple[Any, ...]:
     """Return what the best of several copies has least of: first label, outline, clean pixels."""
     flags = set(row["flags"])
     faults = (row["pathology"] is None, bool(flags & {"no_mask", "empty_mask"}), "overlay" in flags)
-    return (*faults, schema.dataset_order(row["dataset"]), natural_key(row["sample_id"]))
+    return (*faults, dataset_order(row["dataset"]), natural_key(row["sample_id"]))

@@ -25,6 +25,7 @@ from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.params.real import DatasetMap
 from busgen.real.cohort import FILE, SHARES, has_usable_label, has_usable_pixels, make_cohort
 from busgen.real.readers import registry
+from busgen.real.readers.files import dataset_order
 
 CLEANING = "cleaning.json"
 COHORT = "cohort"
@@ -67,7 +68,7 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
         reasons[str(record["name"])] = Counter(why.partition(", got")[0] for _, why in left_out)
     metrics = {
         name: _counts([row for row in rows if row["dataset"] == name], reasons[name])
-        for name in sorted(reasons, key=schema.dataset_order)
+        for name in sorted(reasons, key=dataset_order)
     }
     whole = _counts(rows, sum(reasons.values(), Counter[str]()))
     homes: dict[str, set[str]] = {}
@@ -127,7 +128,7 @@ def prepare(
     mapped = {name: given.model_dump() for name, given in maps.items()}
     now = {
         name: sha256_bytes(dumps([code, fingerprint(datasets[name]), mapped.get(name)]).encode())
-        for name in sorted(datasets, key=schema.dataset_order)
+        for name in sorted(datasets, key=dataset_order)
     }
     now["cohort"] = sha256_bytes(dumps(now).encode())
     if all(_is_done(out, name, now) for name in now):

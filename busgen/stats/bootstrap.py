@@ -55,10 +55,6 @@ class Draws:
     boot: Floats
     floor: Floats
 
-    def part(self, number: int) -> "Draws":
-        """Return one of several scores."""
-        return Draws(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
-
 
 def draw(between: Between, samples: tuple[Sample, Sample], rng: Rng, draws: int = DRAWS) -> Draws:
     """Return draws of what `between` says of two sets of rows, synthetic ones first.

@@ -8,8 +8,7 @@ import pytest
 from tiny_sets import cases, make_image_set, write_real
 
 from busgen.downstream import runs
-from busgen.downstream.data.folds import add_folds, assign_folds
-from busgen.downstream.data.real_images import save_examples
+from busgen.downstream.data.real_images import add_folds, assign_folds, save_examples
 from busgen.downstream.library import PREDICTIONS, run
 from busgen.downstream.plan import plan
 from busgen.errors import UserError

@@ -11,7 +11,7 @@ from busgen.downstream.arms import find_arm
 from busgen.downstream.data.pools import make_pool
 from busgen.downstream.learner import LOOKS, Recipe, Trainee, has_converged, train
 from busgen.downstream.models.registry import Model, load_model
-from busgen.downstream.results.predictions import SCHEMA, fit_platt, predict
+from busgen.downstream.runs import SCHEMA, fit_platt, predict
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.stats.roc import auc

@@ -1,6 +1,7 @@
 """References: what is told of their samples, written and read, and the one that ships."""
 
 import json
+from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,6 +82,7 @@ def canonical(make_row, tmp_path):
         path = tmp_path / "real é" / name / "table.parquet"
         path.parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, typed), path)
+        (path.parent / "info.json").write_text(json.dumps(asdict(DATASETS[name])))
         tables.append(path)
         known += rows
     known[0]["split"] = known[9]["split"] = "train"

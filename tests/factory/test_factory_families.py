@@ -17,7 +17,6 @@ from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import MOST, judge, run
 from busgen.factory.shard import read_plan
-from busgen.masks.engines import ENGINES
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
@@ -295,7 +294,8 @@ class Peeking:
 
 
 def test_a_mask_engine_that_draws_by_what_varies_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setitem(ENGINES, "peeking", lambda size_px, model: Peeking())
+    for room in ("plan", "shard"):
+        monkeypatch.setattr(f"busgen.factory.{room}.load_mask_engine", lambda *_: Peeking())
     plan = tiny(n=1, targets={}, mask_engine="peeking")
     with pytest.raises(DataError, match=r"a family must share its mask.*-enhancement and .*-shad"):
         run(plan, tmp_path, run_shards)

@@ -5,7 +5,8 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.faults import COPIES, Pair, swap_mask
+from busgen.gates.calibration.fault_injection import COPIED
+from busgen.gates.calibration.faults import Pair, swap_mask
 from busgen.seeds import rng
 from busgen.stats.overlap import dice
 
@@ -36,7 +37,7 @@ EVERY = {
     "mislabelled": faults.swap_label,
     "relit": faults.brighten_lesion,
     "contrary_band": faults.invert_band,
-    **COPIES,
+    **{name: plant for name, (plant, _) in COPIED.items()},
 }
 
 

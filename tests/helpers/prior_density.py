@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import FindingError
-from busgen.priors.boxes import Boxes, Floats, _center, aspect_span
-from busgen.priors.draw import States, _row_index
+from busgen.priors.boxes import AXES, Boxes, Floats, _center, aspect_span
+from busgen.priors.draw import States
 from busgen.priors.findings import Finding
 from busgen.priors.joint import Factor
 from busgen.priors.network import EDGES, LESION_NODES, NODES, Prior, count_states
@@ -41,7 +41,8 @@ def log_prob(
     generated = make_plan(prior, Request()).boxes
     lesion = drawn["pathology"] < 2
     if lesion.any():
-        index = _row_index(generated, drawn, lesion)
+        state = tuple(drawn[axis][lesion] for axis in AXES)
+        index = np.ravel_multi_index(state, generated.shape)
         names = ("width_mm", "height_mm", "center_x", "center_y")
         values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
         total[lesion] += log_density_of(generated, index, np.array(values, np.float64))
@@ -89,6 +90,6 @@ def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Flo
     span = aspect_span(rows, area, free, rows.frame)
     total += log_density(aspect, span, rows.aspect[:, 0], rows.aspect[:, 1])
     for axis in (0, 1):
-        start, stop, mean, sd = _center(rows, box, boxes.sides, axis)
+        start, stop, mean, sd = _center(rows, box, axis)
         total += log_density(values[:, 2 + axis], (start, stop), mean, sd)
     return total

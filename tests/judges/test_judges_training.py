@@ -125,7 +125,9 @@ def test_masks_move_with_their_image():
         draws = rng(k, "test")
         mask = masks[k % 5]
         window = batches.random_window(64, draws)
-        seen = batches.augment(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
+        seen = batches.augment(
+            mask * np.uint8(255), (mask * np.uint8(255),), window, 48, batches.Draws(draws, 1.0)
+        )
         agreed = dice((seen[:1] > 90), (seen[1:] > 127))[0]
         assert agreed > 0.85 or (seen[1] > 127).sum() < 40
 

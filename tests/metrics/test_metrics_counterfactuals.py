@@ -16,8 +16,7 @@ from busgen.metrics.counterfactuals import (
     share_unchanged,
     unchanged_region,
 )
-from busgen.priors.draw import draw
-from busgen.priors.families import make_members
+from busgen.priors.draw import draw, make_members
 from busgen.priors.network import TERMS, load_prior
 from busgen.seeds import rng
 from busgen.stats.proportions import wilson_interval

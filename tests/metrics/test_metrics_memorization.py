@@ -48,21 +48,21 @@ def test_planted_copies_are_all_flagged_and_others_are_not(looks):
         both = np.concatenate([images, scans(24, 4)])
         generated = describe(both, names(36, "made"), space)
         found = find_copies(generated, training, held_out, rng(0, "c"))
-        assert set(range(12)) <= set(found.rows), kind
-        assert len(found.rows) <= 14, kind
-        assert found.flagged == len(found.rows) / 36
-        assert found.interval[0] < found.flagged < found.interval[1]
+        assert set(range(12)) <= set(found["rows"]), kind
+        assert len(found["rows"]) <= 14, kind
+        assert found["flagged"] == len(found["rows"]) / 36
+        assert found["interval"][0] < found["flagged"] < found["interval"][1]
 
 
 def test_held_out_images_are_judged_by_other_patients(looks):
     training, held_out, space = looks
     generated = describe(scans(30, 5), names(30, "made"), space)
     found = find_copies(generated, training, held_out, rng(0, "c"))
-    assert found.floor <= 0.15
-    assert found.n_real == 60
-    assert 0.2 < found.nearer < 0.8
+    assert found["floor"] <= 0.15
+    assert found["n_real"] == 60
+    assert 0.2 < found["nearer"] < 0.8
     leaked = replace(held_out, groups=training.groups, points=training.points)
-    assert find_copies(generated, training, leaked, rng(0, "c")).nearer_floor == 1.0
+    assert find_copies(generated, training, leaked, rng(0, "c"))["nearer_floor"] == 1.0
 
 
 def test_gain_and_offset_leave_a_thumbnail_as_it_is_and_a_blank_image_has_none():

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_points, radii, vendi, vendi_score
+from busgen.metrics.distribution import (
+    NAMES,
+    Overlap,
+    overlap,
+    overlap_points,
+    radii,
+    vendi,
+    vendi_score,
+)
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 

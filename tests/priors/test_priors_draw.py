@@ -76,11 +76,10 @@ def _density(prior, finding):
     from prior_density import log_density_of, states_of
 
     from busgen.priors import boxes
-    from busgen.priors.draw import _row_index
 
     drawn = states_of(prior, [finding], 256)
     generated = boxes.make_boxes(prior.sizes, prior.fields_mm, {})
-    index = _row_index(generated, drawn, np.array([True]))
+    index = np.ravel_multi_index(tuple(drawn[axis] for axis in boxes.AXES), generated.shape)
     values = [[finding.width_mm, finding.height_mm, finding.center_x, finding.center_y]]
     return log_density_of(generated, index, np.array(values))[0]
 

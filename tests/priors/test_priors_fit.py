@@ -11,9 +11,8 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.draw import draw
 from busgen.priors.fitting.assessment import SMOOTHING, _assessed_shares, _count, _states
 from busgen.priors.fitting.em import infer
-from busgen.priors.fitting.fit import fit_prior
+from busgen.priors.fitting.fit import class_shares, fit_prior, make_independent
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
-from busgen.priors.fitting.structure import class_shares, make_independent
 from busgen.priors.network import make_prior
 from busgen.priors.plan import node_factor
 

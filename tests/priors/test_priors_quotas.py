@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from busgen.errors import FindingError
-from busgen.priors.draw import draw
+from busgen.priors.draw import draw, shuffle, strata
 from busgen.priors.plan import marginals
-from busgen.priors.quotas import shuffle, strata
 from busgen.priors.request import Request, parse_request
 
 COUNTS = {"pathology.malignant": 30, "pathology.benign,shape.oval": 40, "pathology.normal": 5}

@@ -5,8 +5,8 @@ import pytest
 from busgen.errors import FindingError
 from busgen.priors.network import MARGIN_SETS
 from busgen.priors.request import left_out
+from busgen.priors.text.lexicon import NORMAL, PHRASINGS
 from busgen.priors.text.parse import read_text
-from busgen.priors.text.words import NORMAL, PHRASINGS
 
 MARKED = "shape=irregular; echo_pattern=hypoechoic; margin=spiculated"
 

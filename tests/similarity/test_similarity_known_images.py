@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
-from busgen.gates.calibration.faults import COPIES, Pair
+from busgen.gates.calibration.fault_injection import COPIED
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.scores import score_copies
 from busgen.io import encode_png
 from busgen.seeds import rng
@@ -42,7 +43,7 @@ def textures():
 def test_copies_are_more_alike_than_other_images(textures, name, strength):
     known = make_known(textures)
     pair = Pair(picture(2), np.zeros((SIDE, SIDE), np.uint8), None)
-    copy = COPIES[name](pair, rng(0, name), strength).image
+    copy = COPIED[name][0](pair, rng(0, name), strength).image
     strange = max(known.similarities([picture(k) for k in range(20, 26)]))
     assert strange < 0.7
     assert known.similarities([copy])[0] > strange + 0.1

@@ -23,7 +23,7 @@ from busgen.priors.conditions import Condition
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
-from busgen.priors.text import words
+from busgen.priors.text import lexicon
 from busgen.real.cohort import PLAIN, read_rows
 from busgen.real.crops import SIDE, Crops, is_undisputed, join, load_crops
 from busgen.schema import scanner_of
@@ -150,7 +150,7 @@ def _style_for(row: Mapping[str, Any]) -> str:
 def to_text(finding: Finding) -> Finding:
     """Return the finding with its text written anew, in the phrasing that its seed decides."""
     phrasing = seeds.rng(finding.seed, "bench words")
-    return replace(finding, text=words.to_text(vars(finding), phrasing))
+    return replace(finding, text=lexicon.to_text(vars(finding), phrasing))
 
 
 def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int) -> Finding:

@@ -21,10 +21,9 @@ from busgen.evaluation.held_out_features import SPACES, hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.engine import SHIPPED, load_model as load_generator
 from busgen.metrics import paired_two_sample as matching, speckle
-from busgen.metrics.distribution import MOST, frechet, kid
+from busgen.metrics.distribution import MOST, frechet, kid, overlap
 from busgen.metrics.memorization import Features, describe, find_copies
 from busgen.metrics.paired_two_sample import hide_overlays
-from busgen.metrics.prdc import overlap
 from busgen.metrics.spaces import registry
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
@@ -130,12 +129,13 @@ def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
 def _copies(name: str, generated: Features, real: Reference) -> Figures:
     """Return the share of copies of training images, and that of held-out real ones."""
     found = find_copies(generated, real.training, real.looks, seeds.rng(SEED, "copies"))
+    n, n_real, flagged, floor = (found[key] for key in ("n", "n_real", "flagged", "floor"))
     return {
-        f"copies_{name}": Figure(found.flagged, "share", found.n, found.interval),
-        "copies_real": Figure(found.floor, "share", found.n_real, found.floor_interval),
-        f"copies_excess_{name}": Figure(found.flagged - found.floor, "share", found.n),
-        f"copies_nearer_{name}": Figure(found.nearer, "share", found.n),
-        "copies_nearer_real": Figure(found.nearer_floor, "share", found.n_real),
+        f"copies_{name}": Figure(flagged, "share", n, found["interval"]),
+        "copies_real": Figure(floor, "share", n_real, found["floor_interval"]),
+        f"copies_excess_{name}": Figure(flagged - floor, "share", n),
+        f"copies_nearer_{name}": Figure(found["nearer"], "share", n),
+        "copies_nearer_real": Figure(found["nearer_floor"], "share", n_real),
     }
 
 

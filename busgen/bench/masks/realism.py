@@ -19,7 +19,7 @@ from busgen.arrays import Bools, Floats, Floats32, Names, Pixels
 from busgen.bench.harness import Figure, Figures, auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
 from busgen.imaging.square import resize
-from busgen.metrics.prdc import NEAREST, overlap_points
+from busgen.metrics.distribution import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc

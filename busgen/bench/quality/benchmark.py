@@ -7,10 +7,11 @@ from validation patients. Caught is rejected, by all gates together. Intervals a
 Times are of copies of the default engine's images, two cores.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -22,7 +23,7 @@ from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates import image_checks, scores
 from busgen.gates.calibration import fault_injection as faults
-from busgen.gates.calibration.faults import COPIES, Pair
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.calibration.real_samples import read_pairs, read_training
 from busgen.gates.lesion_intensity import score_lesion
 from busgen.io import decode_png, encode_png
@@ -74,26 +75,28 @@ def measure(*, quick: bool = False) -> Figures:
     }
 
 
-def _count_faults(proof: faults.Report) -> Figures:
+def _count_faults(proof: Mapping[str, Any]) -> Figures:
     """Return shares detected and refused: of what a bar is about, gate by gate too."""
-    measured = _gates("real_refused", proof.clean)
+    measured = _gates("real_refused", proof["clean"])
     seen = {*faults.CURVES, faults.BAND}
-    for one in proof.faults:
-        at = f"_at_{one.strength:g}" if one.fault in seen else ""
-        detected = f"{one.fault}_caught{at}"
-        measured |= {detected: share(one.rejected, one.n)} if at else _gates(detected, one)
-        measured[f"{one.fault}_noticed{at}"] = share(one.rejected + one.flagged, one.n)
-        seen.add(one.fault)
-    labels = proof.labels
-    for refused, part in labels.curve:
-        measured[f"wrong_label_told_refusing_{refused:g}"] = share(round(part * labels.n), labels.n)
-    return measured | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
+    for one in proof["faults"]:
+        name, rejected, n = one["fault"], one["rejected"], one["n"]
+        at = f"_at_{one['strength']:g}" if name in seen else ""
+        detected = f"{name}_caught{at}"
+        measured |= {detected: share(rejected, n)} if at else _gates(detected, one)
+        measured[f"{name}_noticed{at}"] = share(rejected + one["flagged"], n)
+        seen.add(name)
+    labels, n = proof["labels"], proof["labels"]["n"]
+    for refused, part in labels["curve"]:
+        measured[f"wrong_label_told_refusing_{refused:g}"] = share(round(part * n), n)
+    return measured | {"label_auc": Figure(labels["auc"], "AUC", n)}
 
 
-def _gates(name: str, found: faults.Detection) -> Figures:
+def _gates(name: str, found: Mapping[str, Any]) -> Figures:
     """Return the share rejected together, and what each gate that refuses any would alone."""
-    counts = {f"{name}_by_{gate}": count for gate, count in found.gates.items() if count}
-    return {key: share(count, found.n) for key, count in ({name: found.rejected} | counts).items()}
+    counts = {f"{name}_by_{gate}": count for gate, count in found["gates"].items() if count}
+    counts = {name: found["rejected"]} | counts
+    return {key: share(count, found["n"]) for key, count in counts.items()}
 
 
 def _time_scores(pairs: Sequence[Pair], known: KnownImages) -> Figures:
@@ -132,10 +135,9 @@ def _find_planted(images: Sequence[Pixels], *, quick: bool = False) -> Figures:
     pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
     copies = {
         kind: describe(
-            COPIES[kind](pair, rng(k, f"near {kind}"), strengths[0]).image
-            for k, pair in enumerate(pairs)
+            plant(pair, rng(k, f"near {kind}"), strengths[0]).image for k, pair in enumerate(pairs)
         )
-        for kind, strengths in faults.COPIED.items()
+        for kind, (plant, strengths) in faults.COPIED.items()
     }
     others = _others(whole, n - len(whole) * (1 + len(copies)))
     rows = np.concatenate([whole, *copies.values(), others])

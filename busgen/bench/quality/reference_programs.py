@@ -14,14 +14,17 @@ import torch
 from busgen.arrays import Floats
 from busgen.bench.harness import Bar, Figure, Figures
 from busgen.metrics.distribution import (
+    NAMES,
+    NEAREST,
     frechet_distance,
     gaussian_kernel,
     group_distances,
     map_pairs,
+    overlap_points,
     squared_mmd,
     squared_mmd_of,
+    vendi_score,
 )
-from busgen.metrics.prdc import NAMES, NEAREST, overlap_points, vendi_score
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.ks import ks

@@ -3,6 +3,18 @@
 In: what `busgen real --out` wrote. Out: `ImageSet`, of which no pixel is decoded yet and whose
 fingerprint decides whether a run must be repeated; `Cases` in memory, or in a folder that other
 processes map.
+
+A data set whose test patients are too few (BrEaST's) is cross-validated in folds of patients. Each
+fold is tested once; the next one chooses when a training stops and scales its chances, the others
+are learned from. All arms see the same folds, so arms without made images are tested on every
+patient.
+
+An arm with made images must not be tested on patients that their generator learned from: with a
+generator that saw any (or when nobody said), it is tested in each fold on validation and test
+patients alone, and what it gains over the base is counted on those, from base models of the same
+folds. Weights, priors and masks were fitted on training patients only. Validation patients did
+decide when fits stopped and how the judges' chances are scaled, so the gain on the test patients
+alone stands beside, `gain.strict`.
 """
 
 from collections import defaultdict
@@ -26,11 +38,17 @@ from busgen.real import crops
 from busgen.real.cohort import IMAGES, find_cohort, find_tables, load_cohort, read_rows
 from busgen.real.crops import Crops, crop_square, is_undisputed
 from busgen.schema import scanner_of
+from busgen.seeds import rng
 
 COLUMNS = (*IMAGES, "source_file", "scanner", "pixel_mm")
 KEPT = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
 ARRAYS = ("sha256", "labels", "groups", "lesions", "numbers")  # of an `ImageSet`, one row an image
 UNDRAWN = {"no_mask", "empty_mask"}  # flags of lesions without outline
+FOLDED = ("breast",)
+HELD_OUT = ("validation", "test")
+UNSEEN = "validation and test"
+FOLD = "fold {}"  # its name among the splits
+SEED = 20261126
 
 
 @dataclass(frozen=True)
@@ -196,3 +214,29 @@ def _crop(row: Mapping[str, Any]) -> dict[str, Any]:
     words = (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"])
     mm = row["pixel_mm"] * crop_square(row).scale if known else nan
     return {"pixels": crops.crop(row), "words": words, "id": row["sample_id"], "mm": mm}
+
+
+def add_folds(own: Mapping[str, ImageSet], count: int) -> dict[str, ImageSet]:
+    """Return images by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are."""
+    whole = join(list(own.values()))
+    split = np.concatenate([np.full(len(one), name) for name, one in own.items()])
+    of = assign_folds(whole, count)
+    found = dict(own) | {UNSEEN: whole.pick(np.isin(split, HELD_OUT))}
+    for fold in range(count):
+        inside = of == fold
+        unseen = inside & np.isin(split, HELD_OUT)
+        for suffix, chosen in (("", inside), (" unseen", unseen)):
+            if chosen.any():
+                found[FOLD.format(fold) + suffix] = whole.pick(chosen)
+    return found
+
+
+def assign_folds(images: ImageSet, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return each image's fold: patients are kept whole, each class is dealt out evenly."""
+    groups, labels = images.groups, images.labels
+    placed: dict[str, int] = {}
+    for label in sorted(set(labels.tolist()), reverse=True):
+        patients = [name for name in np.unique(groups[labels == label]) if name not in placed]
+        for name in rng(SEED, f"folds {label}").permutation(np.array(patients, np.str_)):
+            placed[str(name)] = len(placed) % count
+    return np.array([placed[str(name)] for name in groups], np.int64)

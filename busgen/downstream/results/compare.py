@@ -32,7 +32,7 @@ Record = dict[str, Any]
 def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return one record for each task, training set, test set and arm.
 
-    `predictions` are rows of `busgen.downstream.results.predictions.SCHEMA` with the `split` of
+    `predictions` are rows of `busgen.downstream.runs.SCHEMA` with the `split` of
     each patient; `saw` whose patients the generator of each made set saw, by its name.
 
     Each holds ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,

@@ -6,7 +6,7 @@ together at given bounds, with 95 % Wilson intervals and detection curves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from math import isnan
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from busgen.arrays import Floats
 from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.faults import COPIES, Fault, Pair
+from busgen.gates.calibration.faults import Fault, Pair
 from busgen.gates.image_checks import Scores
 from busgen.gates.judged_scores import Judges, judge_pairs
 from busgen.gates.scores import score_copies, score_image, score_lesion, verdict
@@ -35,12 +35,12 @@ PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "upside_down": (faults.flip, (1.0,)),
     "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
 }
-COPIED: Mapping[str, tuple[float, ...]] = {
-    "noise": (10.0, 20.0),
-    "crop": (0.05, 0.1, 0.2),
-    "flip": (1.0,),
-    "brightness": (0.5, 1.0),
-    "elastic": (4.0, 8.0, 16.0),
+COPIED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "noise": (faults.add_noise, (10.0, 20.0)),
+    "crop": (faults.crop, (0.05, 0.1, 0.2)),
+    "flip": (faults.mirror, (1.0,)),
+    "brightness": (faults.brighten, (0.5, 1.0)),
+    "elastic": (faults.deform, (4.0, 8.0, 16.0)),
 }
 CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
@@ -49,32 +49,7 @@ CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
 }
 BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
 REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
-
-
-@dataclass(frozen=True)
-class Detection:
-    """Of `n` pairs with one fault of one strength: how many are refused, and by which gates.
-
-    `rejected` by all rejecting gates together; `flagged` not rejected, but flagged; `gates` name ->
-    how many each of them, rejecting or flagging, does not pass.
-    """
-
-    fault: str
-    strength: float
-    n: int
-    rejected: int
-    flagged: int
-    gates: Mapping[str, int]
-
-    @property
-    def share(self) -> float:
-        """Share rejected."""
-        return self.rejected / self.n
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the share rejected."""
-        return wilson_interval(self.rejected, self.n)
+Record = dict[str, Any]
 
 
 def score(
@@ -98,18 +73,24 @@ def score(
 
 def detect(
     fault: str, strength: float, scores: Sequence[Scores], gates: Mapping[str, Gate]
-) -> Detection:
+) -> Record:
     """Return how many of the pairs with these scores are refused, at the bounds of `gates`.
 
     `fault`, `strength` what was planted, to stand in the result; `scores` as `score` returns them,
     of one pair or more; `gates` name -> gate, of all scores.
+
+    Returns ``fault, strength, n``; ``rejected`` by all rejecting gates together, with the
+    ``interval`` of its share; ``flagged``, not rejected; ``gates``: name -> how many each of them,
+    rejecting or flagging, does not pass.
     """
     verdicts = [verdict(one, gates) for one in scores]
     names = {name: None for one in scores for name in one if gates[name].action != "off"}
     rejected = sum(not accepted for accepted, _, _ in verdicts)
     flagged = sum(accepted and bool(flags) for accepted, _, flags in verdicts)
     refused = {name: sum(_refuses(name, one, gates) for one in scores) for name in names}
-    return Detection(fault, strength, len(scores), rejected, flagged, refused)
+    found = {"fault": fault, "strength": strength, "n": len(scores), "rejected": rejected}
+    ends = [round(end, 4) for end in wilson_interval(rejected, len(scores))]
+    return found | {"flagged": flagged, "gates": refused, "interval": ends}
 
 
 def detection_rate(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
@@ -144,58 +125,27 @@ class Gates:
     known: KnownImages
     gates: Mapping[str, Gate]
 
-    def score(self, pairs: Sequence[Pair]) -> list[Scores]:
-        """Return the gate scores of pairs."""
-        return score(pairs, self.judges, self.known)
-
-    def _detect(self, name: str, strength: float, pairs: Sequence[Pair]) -> Detection:
+    def _detect(self, name: str, strength: float, pairs: Sequence[Pair]) -> Record:
         """Return what the gates catch of pairs with one fault."""
-        return detect(name, strength, self.score(pairs), self.gates)
+        return detect(name, strength, score(pairs, self.judges, self.known), self.gates)
 
 
-@dataclass(frozen=True)
-class Curve:
-    """What the classifier can tell of `n` wrong labels: its AUC of the class on the same images.
-
-    `curve` pairs a share of right labels that a bound refuses with the share of wrong ones.
-    """
-
-    auc: float
-    n: int
-    curve: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the gates refuse of clean images (`clean`), and of each fault at each strength."""
-
-    clean: Detection
-    faults: tuple[Detection, ...]
-    labels: Curve
-
-    def to_record(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        clean, *found = (
-            asdict(one) | {"interval": [round(end, 4) for end in one.interval]}
-            for one in (self.clean, *self.faults)
-        )
-        return {"clean": clean, "faults": found, "labels": asdict(self.labels)}
-
-
-def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Report:
-    """Return what is detected.
+def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Record:
+    """Return what `detect` does: of ``clean`` pairs, of ``faults`` at each strength.
 
     `keeper` the gates at their bounds; `test` clean pairs of patients that nothing learned from;
     faults of masks and labels are planted into those with a lesion; `training` clean pairs of
-    training patients, which copies are made of; as many as of `test` are taken.
+    training patients, which copies are made of; as many as of `test` are taken. ``labels`` is what
+    the classifier can tell of ``n`` wrong labels: its ``auc`` of the class on the same images, and
+    a ``curve`` that pairs a share of right labels that a bound refuses with that of wrong ones.
     """
     lesions = [pair for pair in test if pair.mask.any()]
     known = training[:: max(1, len(training) // len(test))][: len(test)]
-    found: list[Detection] = []
+    found: list[Record] = []
     for name, (plant, strengths) in PLANTED.items():
         found += _curve(keeper, (name, plant), strengths, test)
-    for name, strengths in COPIED.items():
-        found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
+    for name, (plant, strengths) in COPIED.items():
+        found += _curve(keeper, (COPY + name, plant), strengths, known)
     masks = [pair.mask for pair in lesions]
     swapped = [faults.swap_mask(one, masks, rng(k, SWAPPED)) for k, one in enumerate(lesions)]
     found.append(keeper._detect(SWAPPED, 1.0, swapped))
@@ -204,14 +154,15 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
     if described := [pair for pair in lesions if pair.posterior]:
         found += _curve(keeper, (BAND, faults.invert_band), BAND_GREY, described)
     wrong = [faults.swap_label(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
-    record = keeper.score(wrong)
+    record = score(wrong, keeper.judges, keeper.known)
     found.append(detect(MISLABELLED, 1.0, record, keeper.gates))
-    return Report(keeper._detect("none", 0.0, test), tuple(found), _labels(lesions, record))
+    clean = keeper._detect("none", 0.0, test)
+    return {"clean": clean, "faults": found, "labels": _labels(lesions, record)}
 
 
 def _curve(
     keeper: Gates, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
-) -> list[Detection]:
+) -> list[Record]:
     """Return what is detected of a fault at each strength."""
     (name, plant), found = fault, []
     for s in strengths:
@@ -220,7 +171,7 @@ def _curve(
     return found
 
 
-def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
+def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Record:
     """Return the curve of wrong labels; a judge that gives the wrong class p gives 1 - p the right.
 
     So the confidence in right labels is known without asking again.
@@ -230,4 +181,4 @@ def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
     malignant = np.array([bool(pair.malignant) for pair in lesions])
     ranks = auc(malignant, np.where(malignant, right, faulty))
     curve = zip(REFUSED, detection_rate(right, faulty, REFUSED), strict=True)
-    return Curve(ranks, len(lesions), tuple(curve))
+    return {"auc": ranks, "n": len(lesions), "curve": list(curve)}

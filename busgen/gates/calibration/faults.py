@@ -4,8 +4,9 @@ In: a pair, a generator, a strength. Out: a pair with one fault; the given one s
 Nothing here knows a gate: `busgen.gates.calibration.fault_injection` asks them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -58,12 +59,6 @@ def replace_by_noise(pair: Pair, rng: Rng, share: float) -> Pair:
     return _blend(pair, white, share)
 
 
-def flip(pair: Pair, rng: Rng, share: float) -> Pair:
-    """Return the pair with skin and depth exchanged, the mask too; `share` is 1, or 0 for not."""
-    del rng
-    return _mirror(pair, 0) if share else pair
-
-
 def add_overlay(pair: Pair, rng: Rng, count: float) -> Pair:
     """Return the pair with `count` of text, calipers and a logo burned in, as scanners do."""
     kinds = BURNED[: round(count)]
@@ -87,10 +82,14 @@ def crop(pair: Pair, rng: Rng, share: float) -> Pair:
     return replace(pair, image=np.asarray(image, np.uint8), mask=np.asarray(mask, np.uint8))
 
 
-def mirror(pair: Pair, rng: Rng, share: float) -> Pair:
+def mirror(pair: Pair, rng: Rng, share: float, axis: int = 1) -> Pair:
     """Return a mirror image, left for right; `share` is 1, or 0 for the pair itself."""
     del rng
-    return _mirror(pair, 1) if share else pair
+    image, mask = (np.ascontiguousarray(np.flip(x, axis)) for x in (pair.image, pair.mask))
+    return replace(pair, image=image, mask=mask) if share else pair
+
+
+flip = partial(mirror, axis=0)  # skin and depth exchanged, of the mask too
 
 
 def brighten(pair: Pair, rng: Rng, change: float) -> Pair:
@@ -170,15 +169,6 @@ def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     raise UserError(rule, f"none of {len(others)}", "give masks of more lesions")
 
 
-COPIES: Mapping[str, Fault] = {
-    "noise": add_noise,
-    "crop": crop,
-    "flip": mirror,
-    "brightness": brighten,
-    "elastic": deform,
-}
-
-
 def to_levels(grey: NDArray[np.floating]) -> Pixels:
     """Return grey levels as 8-bit pixels."""
     return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
@@ -193,8 +183,3 @@ def _brighten(image: Pixels, region: Pixels, change: float) -> Pixels:
 def _blend(pair: Pair, other: Floats32, share: float) -> Pair:
     mixed = (1 - np.float32(share)) * pair.image + np.float32(share) * other
     return replace(pair, image=to_levels(mixed))
-
-
-def _mirror(pair: Pair, axis: int) -> Pair:
-    image, mask = (np.ascontiguousarray(np.flip(x, axis)) for x in (pair.image, pair.mask))
-    return replace(pair, image=image, mask=mask)

@@ -63,21 +63,30 @@ def jitter(window: judges.Window, rng: Rng) -> judges.Window:
     return judges.Window(row, col, height, width)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """What changes the crops of an epoch, and how much."""
+
+    rng: Rng
+    strength: float
+
+
 def augment(
     image: Pixels,
     masks: tuple[Pixels, ...],
     window: judges.Window,
     size_px: int,
-    rng: Rng,
-    strength: float = 1.0,
+    draws: Draws | None,
 ) -> Pixels:
-    """Return `window` of an image in other light and of masks that move with it, (1 + M, S, S).
+    """Return `window` of an image and of masks that move with it, (1 + M, S, S).
 
-    They are mirrored in half of the cases.
+    With `draws` the image is in other light, and all are mirrored in half of the cases.
     """
-    seen = _brighten(window.crop(image, size_px), rng, strength)
-    both = np.stack([seen, *(window.crop(mask, size_px) for mask in masks)])
-    return both[..., ::-1] if rng.random() < 0.5 else both
+    seen = np.stack([window.crop(pixels, size_px) for pixels in (image, *masks)])
+    if draws is None:
+        return seen
+    seen[0] = _brighten(seen[0], draws.rng, draws.strength)
+    return seen[..., ::-1] if draws.rng.random() < 0.5 else seen
 
 
 def _brighten(pixels: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
@@ -101,18 +110,13 @@ def _brighten(pixels: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     return np.asarray(np.clip(grey * 255, 0, 255), np.uint8)
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What changes the crops of an epoch, and how much."""
-
-    rng: Rng
-    strength: float
-
-
 def make_batch(
-    spec: SegmenterSpec | ClassifierSpec, crops: Crops, indices: NDArray[np.int64], draws: Draws
+    spec: SegmenterSpec | ClassifierSpec,
+    crops: Crops,
+    indices: NDArray[np.int64],
+    draws: Draws | None,
 ) -> Batch:
-    """Return changed crops as inputs, targets and weights of the loss."""
+    """Return crops, changed where there are `draws`, as inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
         seen = np.stack([_view_lesion(spec, crops, int(i), draws) for i in indices])
         labels = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
@@ -122,25 +126,28 @@ def make_batch(
     return inputs, targets, 1 - ignore
 
 
-def _view_image(spec: SegmenterSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
-    """Return a changed view of a crop, its mask and what to ignore, (3, S, S).
+def _view_image(spec: SegmenterSpec, crops: Crops, index: int, draws: Draws | None) -> Pixels:
+    """Return a view of a crop, its mask and what to ignore, (3, S, S); changed by `draws`.
 
-    One in ten is without the lesion: finding nothing is learned too.
+    One in ten of those is without the lesion: finding nothing is learned too.
     """
-    mask, rng = crops.masks[index], draws.rng
-    box, aside = bounding_box(mask), None
-    if box is not None and rng.random() <= ASIDE:
-        aside = window_outside(box, len(mask), rng)
-    window = aside or random_window(len(mask), rng, draws.strength)
+    mask = crops.masks[index]
+    window = judges.Window(0, 0, *mask.shape)
+    if draws is not None:
+        box, aside = bounding_box(mask), None
+        if box is not None and draws.rng.random() <= ASIDE:
+            aside = window_outside(box, len(mask), draws.rng)
+        window = aside or random_window(len(mask), draws.rng, draws.strength)
     masks = (mask * WHITE, crops.ignore[index] * WHITE)
-    return augment(crops.images[index], masks, window, spec.size_px, rng, draws.strength)
+    return augment(crops.images[index], masks, window, spec.size_px, draws)
 
 
-def _view_lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
-    """Return a changed view of one lesion, image and mask (2, S, S)."""
-    mask, rng = crops.masks[index], draws.rng
+def _view_lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws | None) -> Pixels:
+    """Return a view of one lesion, image and mask (2, S, S); changed by `draws`."""
+    mask = crops.masks[index]
     box = bounding_box(mask)
     if box is None:
         raise ValueError(f"crop {index} has no lesion to classify")
-    window = jitter(judges.window_around(box, spec.context), rng)
-    return augment(crops.images[index], (mask * WHITE,), window, spec.size_px, rng, draws.strength)
+    window = judges.window_around(box, spec.context)
+    window = jitter(window, draws.rng) if draws else window
+    return augment(crops.images[index], (mask * WHITE,), window, spec.size_px, draws)

@@ -75,13 +75,12 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
 
     `tick` gets the number of crops examined. What a killed training did is not done again.
     """
-    request, work = training, training.work
-    mapped = partial(stage.map_jobs, workers=request.params.workers, tick=tick)
-    with folders.lock_folder(request.out, JUDGES):
-        stage.train(request.plan, request.splits, work, mapped)
-        trained = work / stage.TRAINED
-        record = publish(trained, request.params, request.tables, request.cohort, request.out)
-        folders.clear_work(request.out)
+    params, work, out = training.params, training.work, training.out
+    mapped = partial(stage.map_jobs, workers=params.workers, tick=tick)
+    with folders.lock_folder(out, JUDGES):
+        stage.train(training.plan, training.splits, work, mapped)
+        record = publish(work / stage.TRAINED, params, training.tables, training.cohort, out)
+        folders.clear_work(out)
     return record
 
 

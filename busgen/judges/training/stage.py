@@ -29,7 +29,7 @@ from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, load_jud
 from busgen.judges.training import fit
 from busgen.judges.training.fit import Member, Recipe, images_per_epoch
 from busgen.params.train_judges import JudgeParams, TrainJudgesParams
-from busgen.real.crops import SPLITS, Crops, load_crops, read_shippable, save_crops
+from busgen.real.crops import SPLITS, load_crops, read_shippable, save_crops
 from busgen.stats.calibration import fit_platt, fit_threshold
 from busgen.training_loop import OnProgress
 
@@ -140,21 +140,6 @@ def map_jobs(jobs: Sequence[Job], workers: int, tick: OnProgress) -> None:
         list(pool.map(partial(run, tick=tick), jobs))
 
 
-def _assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
-    """Write the judges of finished jobs to `folder`, calibrated on `validation`; return them."""
-    weights, members = [load_file(job.weights) for job in plan.jobs], plan.segmenter.members
-    segmenters, classifiers = weights[:members], weights[members:]
-    save_model(folder, (plan.segmenter, segmenters), (plan.classifier, classifiers))
-    raw = load_judges(folder, "cpu")
-    crops = validation.pick(validation.is_labelled)
-    platt = fit_platt(raw.logits(crops.images, crops.masks), crops.is_malignant)
-    classifier = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
-    level = fit_threshold(raw.segment(validation.images), validation.masks)
-    segmenter = replace(plan.segmenter, offset=0.0 - float(logit(level)))
-    save_model(folder, (segmenter, segmenters), (classifier, classifiers))
-    return load_judges(folder, "cpu")
-
-
 def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> Folders:
     """Return folders with the crops of each split, read from canonical tables unless there."""
     folders = {split: open_work(work) / split for split in SPLITS}
@@ -170,7 +155,18 @@ def train(plan: Plan, splits: Folders, work: Path, mapped: Mapped) -> Judges:
     `mapped` runs the jobs: `map_jobs`, or a flow that maps tasks.
     """
     mapped(plan.jobs)
-    return _assemble(plan, load_crops(splits["validation"]), work / TRAINED)
+    validation, folder = load_crops(splits["validation"]), work / TRAINED
+    weights, members = [load_file(job.weights) for job in plan.jobs], plan.segmenter.members
+    segmenters, classifiers = weights[:members], weights[members:]
+    save_model(folder, (plan.segmenter, segmenters), (plan.classifier, classifiers))
+    raw = load_judges(folder, "cpu")
+    crops = validation.pick(validation.is_labelled)
+    platt = fit_platt(raw.logits(crops.images, crops.masks), crops.is_malignant)
+    classifier = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
+    level = fit_threshold(raw.segment(validation.images), validation.masks)
+    segmenter = replace(plan.segmenter, offset=0.0 - float(logit(level)))
+    save_model(folder, (segmenter, segmenters), (classifier, classifiers))
+    return load_judges(folder, "cpu")
 
 
 def work_folder(

@@ -47,15 +47,11 @@ class Axes:
         return np.asarray((features - self.mean) / self.spread @ self.axes, np.float64)
 
 
-def embed(images: Pixels, axes: Axes) -> Floats:
-    """Return (N, D) coordinates of square images (N, S, S), resized to `SIZE_PX`."""
-    return axes.project(features_of(images))
-
-
 def features_of(images: Pixels) -> Floats:
     """Return means, then standard deviations, over places of each map, (N, 2 * sum(CHANNELS)).
 
-    Raises `UserError` if the images are not square, or the network is not installed.
+    Images (N, S, S) are resized to `SIZE_PX`. Raises `UserError` if they are not square, or the
+    network is not installed.
     """
     require_square(images)
     net, blocks = _network()

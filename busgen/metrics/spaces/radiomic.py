@@ -14,7 +14,7 @@ from skimage.feature import graycomatrix, graycoprops
 from busgen.arrays import Bools, Floats, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.imaging.square import find_field, resize
-from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, measure_image
+from busgen.imaging.statistics import BLACK, LAGS, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
 from busgen.metrics.spaces.us64.features import require_square
 from busgen.metrics.speckle import SPECTRUM, band_levels
@@ -27,24 +27,11 @@ HARALICK = ("contrast", "homogeneity", "correlation", "energy")
 WINDOW_PX = 7  # side of the windows in which speckle has a mean and a spread
 WIDEST_PX = 2.0 * LAGS  # stands for a width of speckle that is not reached
 FAINTEST_DB = -120.0  # stands for a band without any power
-
 SIZE_PX = 256  # side at which images are measured
 MOST = 6.0  # spreads: what lies farther out counts as this, or one odd image would rule a score
-
-
-FIRST_ORDER = (
-    *("grey_mean", "grey_sd", *(f"grey_p{p}" for p in PERCENTILES), "black"),
-    *("grey_skewness", "grey_kurtosis", "grey_entropy"),
-)
 DEPTH = tuple(f"depth_{k}" for k in range(DEPTHS))
-SPECKLE = (
-    *("speckle_axial_px", "speckle_lateral_px", "spectrum_slope"),
-    *("local_sd", "local_snr", "local_kurtosis"),
-)
 GLCM = tuple(f"{p}_{way}_{px}px" for p in HARALICK for px in STEPS_PX for way in WAYS)
-WHOLE = (*FIRST_ORDER, *DEPTH, *SPECKLE, *SPECTRUM, *GLCM)
 LESION = ("contrast", "echo_level", "patches", "rim", "posterior")
-NAMES = (*WHOLE, *LESION)
 
 
 def measure(image: Pixels, mask: Pixels | None) -> Floats:
@@ -64,7 +51,7 @@ def measure(image: Pixels, mask: Pixels | None) -> Floats:
     bands = np.array_split(np.arange(len(image)), DEPTHS)
     levels = [image[band][field[band]] for band in bands]
     found |= {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
-    whole = [found.get(name, 0.0) for name in WHOLE]
+    whole = [found.get(name, 0.0) for name in NAMES if name not in LESION]
     contrast = found.get("contrast", np.nan)
     return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
 
@@ -177,6 +164,7 @@ STANDARD = {
     "rim": (0.0072063, 0.39418),
     "posterior": (0.30229, 1.2379),
 }
+NAMES = tuple(STANDARD)
 
 
 def embed(images: Pixels, masks: Pixels) -> Floats:
@@ -191,7 +179,7 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
     with on_all_cores() as pool:
         rows = list(pool.map(_measure_sized, images, masks))
     raw = np.stack(rows) if rows else np.zeros((0, len(NAMES)))
-    centre, spread = np.array([STANDARD[name] for name in NAMES]).T
+    centre, spread = np.array(list(STANDARD.values())).T
     points = np.clip((raw - centre) / spread, -MOST, MOST)
     lesion = points[:, -len(LESION) :]
     shown: Bools = np.asarray(masks.any(axis=(1, 2)))

@@ -65,10 +65,12 @@ def load_space(name: str) -> FeatureSpace:
         learned = features.load_model()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
     if name == "lite1":
-        from busgen.metrics.spaces.lite1 import embed as embed_lite1, load_axes
+        from busgen.metrics.spaces.lite1 import features_of, load_axes
 
         axes = load_axes()
-        return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)
+        return FeatureSpace(
+            name, axes.sha256, lambda x, _: axes.project(features_of(x)), ranked=True
+        )
     if name == "radiomic":
         from busgen.metrics.spaces import radiomic
 

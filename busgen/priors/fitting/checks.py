@@ -17,9 +17,8 @@ it:
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
-
-import numpy as np
 
 from busgen import seeds
 from busgen.params.priors import PriorsParams
@@ -44,12 +43,11 @@ def fit_and_check(
     `DataError`, `UserError` as `make_lesions` and `fit_prior`; splits without a row are left out of
     the checks.
     """
-    parts = {
-        split: make_lesions(part, base)
-        for split in ("train", *SPLITS)
-        if (part := [row for row in rows if row["split"] == split])
-    }
-    train = parts.pop("train") if "train" in parts else make_lesions([], base)
+    by_split = {s: [row for row in rows if row["split"] == s] for s in ("train", *SPLITS)}
+    train = make_lesions(by_split.pop("train"), base)
+    parts = {split: make_lesions(part, base) for split, part in by_split.items() if part}
+    if parts:
+        parts["both"] = make_lesions(chain(*by_split.values()), base)
     used = train.weigh(pooling.weights).dataset
     names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
     counts = ", ".join(f"{name} {(used == name).sum()}" for name in names)
@@ -65,7 +63,7 @@ def fit_and_check(
 def _checks(
     prior: Prior, base: Prior, pooling: PriorsParams, train: Lesions, parts: Mapping[str, Lesions]
 ) -> dict[str, Any]:
-    """Return all that is measured once the prior is fitted."""
+    """Return all that is measured once the prior is fitted, on `parts` by split, and on both."""
     rng = seeds.rng(SEED, "prior checks")
     used = train.weigh(pooling.weights)
     others = {
@@ -75,20 +73,18 @@ def _checks(
     }
     alone = pooling.model_copy(update={"weights": {**pooling.weights, PUBLISHED: 0.0}})
     unaided = {"unaided": fit_prior(train, base, alone, name="unaided", source="").prior}
-    drawn = draw_lesions(prior, DRAWN, SEED)
+    drawn, splits = draw_lesions(prior, DRAWN, SEED), [s for s in SPLITS if s in parts]
     record: dict[str, Any] = {
         "held_out": {
-            s: held_out.compare({"pooled": prior, **others}, p, rng) for s, p in parts.items()
+            s: held_out.compare({"pooled": prior, **others}, parts[s], rng) for s in splits
         },
-        "held_out_unaided": {
-            s: held_out.compare(unaided | others, p, rng) for s, p in parts.items()
-        },
+        "held_out_unaided": {s: held_out.compare(unaided | others, parts[s], rng) for s in splits},
         "disagreement": disagreement.compare(prior, base, train, drawn, rng),
     }
     if "validation" in parts:
         record["geometry"] = compare_boxes(prior, used, parts["validation"], rng)
     if parts:
-        record["predictive"] = check(drawn, _join(list(parts.values())), rng)
+        record["predictive"] = check(drawn, parts["both"], rng)
     return record
 
 
@@ -107,17 +103,3 @@ def _to_record(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any
     trace = [round(value, 6) for value in fit.trace]
     weights = {**dict.fromkeys(sources, 1.0), PUBLISHED: 0.0, **pooling.weights}
     return pooling.model_dump() | {"weights": weights, "trace": trace, "sources": sources}
-
-
-def _join(parts: Sequence[Lesions]) -> Lesions:
-    """Return several splits' lesions as one."""
-    offsets = np.cumsum([0, *(len(part.patterns["shape"]) for part in parts)])[:-1]
-    columns = ("dataset", "patient", "weight", "pathology", "boxes", "outside")
-    return Lesions(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
-        pattern=np.concatenate([p.pattern + o for p, o in zip(parts, offsets, strict=True)]),
-        patterns={
-            name: np.concatenate([part.patterns[name] for part in parts])
-            for name in parts[0].patterns
-        },
-    )

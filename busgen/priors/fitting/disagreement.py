@@ -13,10 +13,9 @@ import numpy as np
 
 from busgen import schema
 from busgen.arrays import Floats, Indices
-from busgen.priors.fitting.fit import FITTED, PUBLISHED
+from busgen.priors.fitting.fit import FITTED, PUBLISHED, class_shares
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
-from busgen.priors.fitting.structure import class_shares
 from busgen.priors.network import HIDDEN, TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.ks import ks, weighted_ks
@@ -25,6 +24,7 @@ from busgen.stats.patients import ENDS, counts_of_draws
 PLACES = BOX[:4]
 NODES_SHOWN = tuple(name for name in FITTED if name not in {*HIDDEN, "tissue"})
 LEAST = 5  # lesions below which a distance says nothing
+CATEGORY = np.array([schema.BIRADS_CATEGORIES.index(term[0]) for term in TERMS["birads"]])
 
 
 def compare(
@@ -40,9 +40,7 @@ def compare(
     out = []
     for name in NODES_SHOWN:
         labels = schema.BIRADS_CATEGORIES if name == "birads" else TERMS[name]
-        groups = np.arange(len(labels))
-        if name == "birads":  # assessments by category
-            groups = np.array([labels.index(term[0]) for term in TERMS[name]])
+        groups = CATEGORY if name == "birads" else np.arange(len(labels))
         pooled, before = (_group(class_shares(p, name), groups) for p in (prior, base))
         for p, pathology in enumerate(LESIONS):
             where = {"node": name, "pathology": pathology}

@@ -4,7 +4,8 @@ In: `Lesions` of training patients, a base prior, weights. Out: a `Prior` with t
 by expectation-maximisation (`busgen.priors.fitting.em`): what a dataset does not state is summed
 out, never filled in. Kept from the base: scanner and field of view, since real tables name devices
 and not styles, and the share of each pathology, since a dataset's mix of cases is its collector's
-choice and no property of lesions (ask for another with a target).
+choice and no property of lesions (ask for another with a target). Coarser structures too, to
+compare a network with: every descriptor by itself, given the class or not.
 """
 
 import copy
@@ -14,20 +15,24 @@ from typing import Any
 
 import numpy as np
 
+from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
+from busgen.priors import network
 from busgen.priors.fitting import assessment
-from busgen.priors.fitting.em import LEARNT, infer
+from busgen.priors.fitting.em import DIGITS, LEARNT, fit_aspects, fit_places, infer
 from busgen.priors.fitting.lesions import Lesions
-from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
-from busgen.priors.fitting.structure import class_shares, make_independent
-from busgen.priors.network import Prior, make_prior
+from busgen.priors.joint import eliminate
+from busgen.priors.network import TERMS, Prior, make_prior
+from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS
 
 PUBLISHED = "published"
 FITTED = tuple(name for name in LEARNT if name not in ("pathology", "appearance"))
 ROUNDS, TOLERANCE = 60, 1e-5  # nats a lesion
+_KEPT = ("pathology", "appearance", "birads", "tissue", "scanner", "field_mm")  # as the base has
+_EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,3 +161,59 @@ def _round(shares: Mapping[str, float]) -> dict[str, float]:
     most = max(kept, key=lambda term: kept[term])
     kept[most] = round(kept[most] + 1 - sum(kept.values()), DIGITS)
     return kept
+
+
+def class_shares(prior: Prior, name: str) -> Floats:
+    """Return P(state | pathology) (3, states) of a node, the null state of a lesion's included."""
+    order = tuple(
+        n
+        for n in dict.fromkeys(("pathology", name, *network.NODES))
+        if n in {name, *network.TABLES}
+    )
+    conditionals, _ = eliminate([node_factor(prior.node(n)) for n in order], order)
+    table = conditionals[name].table
+    return np.broadcast_to(table, (len(schema.PATHOLOGIES), table.shape[-1]))
+
+
+def make_independent(base: Prior, *, classes: bool = True) -> Prior:
+    """Return the prior in which nothing depends on anything but pathology, or not even on that.
+
+    A margin is one descriptor; the outline is part of it. Aspects depend on orientation, which
+    they decide, and on no shape.
+    """
+    record = copy.deepcopy(base.record)
+    for name in network.NODES:
+        if name in {*_KEPT, "margin"}:
+            continue
+        shares = _shares(base, name, classes)
+        rows = zip(schema.PATHOLOGIES, shares.tolist(), strict=True)
+        given = LESIONS if name in network.LESION_NODES else schema.PATHOLOGIES
+        table = {p: _floor(TERMS[name], row) for p, row in rows if p in given}
+        record["discrete"][name] |= {"given": ["pathology"], "table": table}
+    certain = zip(LESIONS, TERMS["appearance"], strict=True)
+    record["discrete"]["appearance"]["table"] = {p: {term: 1.0} for p, term in certain}
+    margin = _shares(base, "margin", classes)[:, :-1]
+    for look, row in zip(TERMS["appearance"], margin, strict=False):
+        for number, term in enumerate(network.EDGES):
+            own = np.where(np.array(network.EDGE_OF) == number, row, 0.0)
+            record["discrete"]["margin"]["table"][look][term] = _floor(
+                TERMS["margin"], own.tolist()
+            )
+    for rows in record["sizes"]["log_aspect"]["table"].values():
+        for shape in rows:
+            rows[shape] = copy.deepcopy(rows["irregular"])
+    return make_prior(record)
+
+
+def _shares(base: Prior, name: str, classes: bool) -> Floats:
+    """Return P(state | pathology), of lesions the mean over the classes where they do not count."""
+    shares = class_shares(base, name).copy()
+    if not classes:
+        shares[:2] = np.average(shares[:2], 0, base.node("pathology").table[:2])
+    return shares
+
+
+def _floor(terms: tuple[str, ...], shares: list[float]) -> dict[str, Any]:
+    """Return a row in which every term that has any probability has at least `_EVEN`."""
+    kept = {t: max(s, _EVEN) for t, s in zip(terms, shares, strict=False) if s > 0}
+    return {term: share / sum(kept.values()) for term, share in kept.items()}

@@ -14,7 +14,8 @@ from busgen import schema
 from busgen.arrays import Bools, Floats, Indices
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
-from busgen.priors.fitting.disagreement import LEAST, PLACES, compare_values
+from busgen.priors.fitting import disagreement
+from busgen.priors.fitting.disagreement import CATEGORY, LEAST, PLACES, compare_values
 from busgen.priors.fitting.held_out import DIGITS
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
@@ -27,10 +28,6 @@ DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcific
 COMPARED = tuple(name for name in TOLD if name != "tissue")
 PAIRED = (*DESCRIPTORS, "orientation", "birads")
 LEVELS = np.linspace(0, 1, 21)  # of the quantiles that are shown
-_CATEGORIES = [
-    [i for i, term in enumerate(TERMS["birads"]) if term[0] == category]
-    for category in schema.BIRADS_CATEGORIES
-]
 DRAWS = 200  # samples of the prior, as large as the real one, that a dependency is held against
 
 
@@ -83,9 +80,7 @@ def _states(lesions: Lesions, name: str) -> Indices:
     An assessment's state is its category: who does not divide 4 states that too.
     """
     masks = lesions.patterns[name]
-    if name == "birads":
-        sums = [masks[:, columns].any(1) for columns in _CATEGORIES]
-        masks = np.column_stack(sums).astype(np.float64)
+    masks = np.sign(disagreement._group(masks, CATEGORY)) if name == "birads" else masks
     known = masks[lesions.pattern]
     return np.where(known.sum(1) == 1, known.argmax(1), -1)
 
@@ -98,10 +93,11 @@ def _readings(name: str) -> dict[str, Bools]:
     return {term: np.arange(len(terms)) == i for i, term in enumerate(terms)}
 
 
-def _share(hits: Bools) -> tuple[float, list[float]]:
-    """Return a share and its 95 % Wilson interval."""
-    ends = wilson_interval(int(hits.sum()), len(hits))
-    return round(float(hits.mean()), DIGITS), [round(end, DIGITS) for end in ends]
+def _share(hits: Bools, generated: Bools) -> dict[str, Any]:
+    """Return how many of real lesions hit, with its 95 % Wilson interval, and of drawn ones."""
+    ends = [round(end, DIGITS) for end in wilson_interval(int(hits.sum()), len(hits))]
+    shares = [round(float(some.mean()), DIGITS) for some in (hits, generated)]
+    return {"n": len(hits), "real": shares[0], "interval": ends, "drawn": shares[1]}
 
 
 def _terms(name: str, drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
@@ -111,13 +107,10 @@ def _terms(name: str, drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
         own, generated = (_states(some, name)[some.pathology == p] for some in (real, drawn))
         own = own[own >= 0]
         for term, holds in _readings(name).items() if len(own) >= LEAST else ():
-            share, ends = _share(holds[own])
-            request = round(float(holds[generated].mean()), DIGITS)
-            where = {"node": name, "term": term, "pathology": pathology, "n": len(own)}
-            within = bool(ends[0] <= request <= ends[1])
-            out.append(
-                {**where, "real": share, "interval": ends, "drawn": request, "within": within}
-            )
+            where = {"node": name, "term": term, "pathology": pathology}
+            record = _share(holds[own], holds[generated])
+            low, high = record["interval"]
+            out.append({**where, **record, "within": bool(low <= record["drawn"] <= high)})
     return out
 
 
@@ -136,16 +129,11 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
             ends = np.quantile(chance, ENDS)
             found = _cramers_v(pair)
             where = {"nodes": [PAIRED[first], PAIRED[second]], "pathology": pathology}
-            out.append(
-                where
-                | {
-                    "n": len(pair),
-                    "real": round(found, DIGITS),
-                    "drawn": round(float(np.mean(chance)), DIGITS),
-                    "interval": [round(float(end), DIGITS) for end in ends],
-                    "within": bool(ends[0] <= found <= ends[1]),
-                }
-            )
+            figures = {"n": len(pair), "real": round(found, DIGITS)}
+            figures |= {"drawn": round(float(np.mean(chance)), DIGITS)}
+            limits = [round(float(end), DIGITS) for end in ends]
+            within = bool(ends[0] <= found <= ends[1])
+            out.append({**where, **figures, "interval": limits, "within": within})
     return out
 
 
@@ -182,13 +170,10 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                 for some in (real, drawn)
             )
             if len(own) >= LEAST:
-                curves = {
-                    key: [
-                        round(float(q), DIGITS) for q in np.quantile(some.boxes[:, column], LEVELS)
-                    ]
-                    for key, some in (("quantiles", own), ("drawn_quantiles", generated))
-                }
-                record = compare_values(own, column, generated.boxes[:, column], rng)
+                pooled, curves = generated.boxes[:, column], {}
+                for key, x in (("quantiles", own.boxes[:, column]), ("drawn_quantiles", pooled)):
+                    curves[key] = [round(float(q), DIGITS) for q in np.quantile(x, LEVELS)]
+                record = compare_values(own, column, pooled, rng)
                 out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
 
@@ -202,11 +187,9 @@ def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
             own = _states(real, "orientation")[mine]
             own = own[own >= 0]
             if len(own):
-                share, ends = _share(own == 1)
-                generated = _states(drawn, "orientation")[drawn.pathology == p] == 1
-                where = {"dataset": name, "pathology": pathology, "n": len(own)}
-                request = round(float(generated.mean()), DIGITS)
-                out.append({**where, "real": share, "interval": ends, "drawn": request})
+                generated = _states(drawn, "orientation")[drawn.pathology == p]
+                where = {"dataset": name, "pathology": pathology}
+                out.append({**where, **_share(own == 1, generated == 1)})
     return out
 
 

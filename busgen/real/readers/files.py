@@ -22,6 +22,7 @@ from typing import NoReturn
 import cv2
 import numpy as np
 
+from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import load_image
@@ -58,6 +59,11 @@ def find_files(folder: Path) -> list[Path]:
 def find_other(folder: Path) -> list[str]:
     """Return names of images directly in `folder` that are no PNG, which readers leave out."""
     return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in OTHER_IMAGES)
+
+
+def dataset_order(name: str) -> tuple[int, str]:
+    """Return the sorting key of a dataset: public ones in their order, then others by name."""
+    return schema.DATASETS.index(name) if name in schema.DATASETS else len(schema.DATASETS), name
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from busgen import schema
+from busgen.priors.draw import strata
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
-from busgen.priors.quotas import strata
 from busgen.priors.request import parse_request
 from busgen.release import sql
 from busgen.schema import Column

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from busgen.arrays import Floats
+from busgen.priors.draw import strata
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
-from busgen.priors.quotas import strata
 from busgen.priors.request import parse_request
 from busgen.report import words
 from busgen.report.evidence import Evidence
