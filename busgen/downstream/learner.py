@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import training_loop
 from busgen.arrays import Floats, Floats32, Pixels
+from busgen.compute.devices import autocast
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.io import dumps, read_json, write_text
@@ -81,7 +82,7 @@ class Trainee(SingleTrainee):
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with trainees.autocast(self.device, schedule):
+            with autocast(self.device, schedule.half_precision):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = compute_loss(logits.float(), targets.to(self.device), weights.to(self.device))
         trainees.take_step(self.net, self.optimiser, loss)

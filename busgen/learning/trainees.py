@@ -92,11 +92,6 @@ def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) ->
     optimiser.step()
 
 
-def autocast(device: torch.device, schedule: Schedule) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16 where `schedule` says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=schedule.half_precision)
-
-
 def build_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Return a network whose first weights follow from `seed`, its kernels channels last."""
     with torch.random.fork_rng():

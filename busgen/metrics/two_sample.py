@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Indices, Names, Pixels
-from busgen.compute.devices import torch_threads
+from busgen.compute.devices import autocast, torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seed_network
@@ -163,7 +163,7 @@ def _learn(pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: Rng) -
         set_rate(optimiser, recipe.rate * rate_share(step / recipe.steps))
         chosen = np.concatenate([rng.choice(side, recipe.batch // 2) for side in sides])
         seen = to_input(_patches(pile.images, chosen, recipe.patch_px, rng)[:, None], "cpu")
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
+        with autocast(torch.device("cpu"), recipe.half_precision):
             answers = net(seen)
         optimiser.zero_grad()
         torch.autograd.backward(binary_cross_entropy_with_logits(answers.float(), targets))

@@ -13,6 +13,7 @@ from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
 from busgen.arrays import Pixels
+from busgen.compute.devices import autocast
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens, empty_text, make_planes
 from busgen.images.diffusion.levels import Ranges, paint, weigh
@@ -182,12 +183,3 @@ def predict_velocity(
         less = predict_velocity(unet, tokens, latents, time, conditions.without(names))
         guided = guided + weight * (velocity - less)
     return guided
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16 where that is faster on `device`."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=bool(fast))

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds, training_loop
+from busgen.compute.devices import autocast
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.judges.nets import seed_network
 from busgen.judges.training.batches import Draws, make_batch
-from busgen.learning.trainees import SingleTrainee, adamw, autocast, set_rate, take_step
+from busgen.learning.trainees import SingleTrainee, adamw, set_rate, take_step
 from busgen.real.crops import Crops, probabilities
 from busgen.training_loop import Metrics, OnProgress, Schedule
 
@@ -84,7 +85,7 @@ class _Learner(SingleTrainee):
         self.net.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
-            with autocast(self.device, schedule):
+            with autocast(self.device, schedule.half_precision):
                 logits = self.net(inputs[:, : self.member.spec.channels(self.member.number)])
             self.noise = torch.get_rng_state()
         loss = compute_loss(logits.float(), targets, weights)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from busgen import training_loop
 from busgen.arrays import Floats, Pixels
-from busgen.compute.devices import resolve_device
+from busgen.compute.devices import autocast, resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training import critics
-from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
+from busgen.learning.trainees import AdversarialTrainee, adversaries, build_network
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Metrics, OnProgress, Schedule, make_draws
 
@@ -43,7 +43,7 @@ class Trainee(AdversarialTrainee):
         """Add one batch's gradients to both networks."""
         patches = _draw_patches(self.splits["train"], draws, schedule.batch)
         real, weight = (x.to(self.device) for x in patches)
-        with autocast(self.device, schedule):
+        with autocast(self.device, schedule.half_precision):
             latents = self.model.encode(real)
             shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
             shaken = latents + SHAKE * latents.detach().std() * shake
@@ -55,7 +55,7 @@ class Trainee(AdversarialTrainee):
         critical = critics.critic_loss(told_real.float(), told_made.float())
         torch.autograd.backward(critical / schedule.accumulate)
         self.critic.requires_grad_(requires_grad=False)
-        with autocast(self.device, schedule):
+        with autocast(self.device, schedule.half_precision):
             logits, features = self.critic(generated)
         parts = {
             "anatomy": critics.anatomy_loss(generated.float(), real, weight),

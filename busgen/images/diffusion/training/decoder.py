@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from busgen.compute.devices import resolve_device
+from busgen.compute.devices import autocast, resolve_device
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.pipeline import (
@@ -37,7 +37,7 @@ from busgen.images.diffusion.training.decoder_examples import (
 )
 from busgen.images.diffusion.training.feature_distance import FeatureDistance, measure
 from busgen.images.diffusion.training.latents import draw_batch
-from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
+from busgen.learning.trainees import AdversarialTrainee, adversaries, build_network
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Metrics, Schedule, make_draws
 
@@ -115,9 +115,9 @@ class Trainee(AdversarialTrainee):
         grain = draw_noise(len(real), real.shape[-1], draws.noise)
         with torch.set_grad_enabled(not alone):
             whole = self._latents(batch, draws, schedule)
-            with autocast(self.device, schedule):
+            with autocast(self.device, schedule.half_precision):
                 decoded = self.model.decode(batch.crop(whole), grain)
-        with autocast(self.device, schedule):
+        with autocast(self.device, schedule.half_precision):
             drawn = torch.where(weight > 0, decoded, real.to(decoded.dtype))
             told = [self._critical(px, drawn.detach(), real, styles) for px in SCALES]
             told.append(self._judged(drawn.detach(), real, styles, draws))
@@ -154,7 +154,7 @@ class Trainee(AdversarialTrainee):
         for step in range(KEPT, STEPS):
             time = TIMES * torch.tensor(solver.levels[step], device=self.device)
             taught = torch.is_grad_enabled() and step >= learning
-            with torch.set_grad_enabled(taught), autocast(self.device, schedule):
+            with torch.set_grad_enabled(taught), autocast(self.device, schedule.half_precision):
                 velocity = predict_velocity(unet, tokens, points, time, conditions)
             if step == KEPT:  # nothing was guessed before of what is noised
                 own = points - level * velocity.detach()
@@ -167,7 +167,7 @@ class Trainee(AdversarialTrainee):
         """Return the loss of flow matching on half as many views."""
         own, size = self.examples, max(schedule.batch // 2, 1)
         batch = draw_batch(own.views, own.stated, size, draws.rng)
-        with autocast(self.device, schedule):
+        with autocast(self.device, schedule.half_precision):
             return flow.matching_loss(self.network, batch, draws.noise)
 
     def _critical(self, px: int, drawn: Tensor, real: Tensor, styles: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ class Trainee(AdversarialTrainee):
         for net in (self.layout, self.projected.heads):
             net.requires_grad_(requires_grad=False)
         going = encoded.flatten() < 1
-        with autocast(self.device, schedule):
+        with autocast(self.device, schedule.half_precision):
             laid_out, _ = self.layout(whole[going], styles[going])
             for px, net in self.critics.items():
                 net.requires_grad_(requires_grad=False)

@@ -14,8 +14,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from busgen.compute.devices import resolve_device
-from busgen.images.diffusion import pipeline
+from busgen.compute.devices import autocast, resolve_device
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
@@ -97,7 +96,7 @@ class Trainee:
         total = 0.0
         for _ in range(schedule.accumulate):
             batch = draw_batch(self.views["train"], self.stated["train"], schedule.batch, draws.rng)
-            with trainees.autocast(self.device, schedule):
+            with autocast(self.device, schedule.half_precision):
                 loss = matching_loss(self.modules, batch, draws.noise, self.target)
             torch.autograd.backward(loss / schedule.accumulate)
             total += float(loss.detach()) / schedule.accumulate
@@ -118,7 +117,7 @@ class Trainee:
         batches = validation_batches(self.views["validation"], self.stated["validation"])
         for number, batch in enumerate(batches):
             noise = make_draws(0, number, self.device).noise
-            with torch.inference_mode(), pipeline.autocast(self.device):
+            with torch.inference_mode(), autocast(self.device):
                 losses.append(float(matching_loss(mean, batch, noise, self.target)))
         if self.show:
             self.show(mean, step)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Floats32, Pixels
+from busgen.compute.devices import autocast
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.conditions import (
@@ -29,7 +30,7 @@ from busgen.images.diffusion.conditions import (
     terms_of,
 )
 from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, Ranges, paint
-from busgen.images.diffusion.pipeline import Conditions, autocast
+from busgen.images.diffusion.pipeline import Conditions
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
 from busgen.images.training.examples import Caption, ImageSet, thin_caption, weigh

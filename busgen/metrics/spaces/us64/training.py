@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.compute.devices import torch_threads
+from busgen.compute.devices import autocast, torch_threads
 from busgen.errors import UserError
 from busgen.gates.calibration.faults import to_levels
 from busgen.imaging.square import resize
@@ -193,7 +193,7 @@ def _learn(
         set_rate(optimiser, recipe.rate * rate_share(step / recipe.steps))
         chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=weights), 2)
         pictures, ways = _images(images, chosen, rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
+        with autocast(torch.device("cpu"), recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
         take_step(net, optimiser, compute_loss(answers, lesson, chosen, ways))
     return dict(net.get_submodule("embedder").state_dict())
