@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
-from busgen.cli import dev, generate, learn, release, report, score
+from busgen.cli import catalog, dev, generate, learn, release, report, score, study
 from busgen.cli.screen import err, out
 from busgen.errors import BusgenError, UserError
 
@@ -42,8 +42,8 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
-app.command("list")(dev.list_known)
-app.add_typer(report.app, name="study")
+app.command("list")(catalog.list_known)
+app.add_typer(study.app, name="study")
 app.add_typer(dev.app, name="dev")
 
 

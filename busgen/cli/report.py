@@ -1,4 +1,4 @@
-"""The commands that write pages: `busgen report`, `busgen study make` and `busgen study score`.
+"""The command `busgen report`: what a release is, on one page.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import RealOption, Target, out, print_rows, to_words
+from busgen.cli.screen import Target, out, to_words
 from busgen.progress import progress
-
-app = typer.Typer(
-    no_args_is_help=True, help="Reader study: do people tell synthetic images from real ones?"
-)
 
 
 def report(  # noqa: PLR0913 - a command's options are its signature
@@ -99,46 +95,3 @@ def _quality(
         to_words("scoring the release, which takes a minute or two")
         save(measure(release, QualityParams(reference=reference)), release, written)
     return written
-
-
-@app.command()
-def make(  # noqa: PLR0913 - a command's options are its signature
-    release: Annotated[Path, typer.Argument(help="Release folder.")],
-    real: RealOption,
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
-    n: Annotated[int, typer.Option(help="Images, half of them real.")] = 40,
-    seed: Annotated[
-        int, typer.Option(help="Root seed: which images, in which order; keep it from readers.")
-    ] = 0,
-    split: Annotated[
-        list[str] | None,
-        typer.Option(help="Real patients: test (the default) or validation; repeatable."),
-    ] = None,
-    descriptors: Annotated[
-        bool, typer.Option(help="Ask for BI-RADS and descriptors too, optionally.")
-    ] = True,
-) -> None:
-    """Write the page for readers, study.html, and its answers, key.json."""
-    from busgen.reader_study.page import KEY_FILE, PAGE, write_study
-    from busgen.reader_study.study import Options
-
-    request = Options(n, seed, tuple(split or ("test",)))
-    key = write_study(release, real, folder, request, descriptors=descriptors)
-    out.print(f"study    {key['study']}, {n} images", soft_wrap=True)
-    out.print(f"page     {folder / PAGE}, for readers", soft_wrap=True)
-    out.print(f"key      {folder / KEY_FILE}, not for readers", soft_wrap=True)
-    to_words("the page holds images of patients: give it to readers only, never publish it")
-
-
-@app.command()
-def score(
-    answers: Annotated[list[Path], typer.Argument(help="Files that readers saved.")],
-    key: Annotated[Path, typer.Option(help="The study's key.json.")],
-    folder: Target,
-) -> None:
-    """Score the readers: sensitivity, specificity, AUC, agreement; figure and tables."""
-    from busgen.reader_study.summary import to_rows, write_scores
-
-    scores = write_scores(answers, key, folder)
-    print_rows(to_rows(scores))
-    out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)

@@ -22,6 +22,7 @@ from busgen.params.release import ReleaseParams
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
 from busgen.release.description import card
+from busgen.release.description.croissant import describe
 
 RELEASE = "release"
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
@@ -55,7 +56,7 @@ def write_release(
             write_text(folder / files.DICTIONARY, card.write_dictionary())
             write_text(folder / files.LICENCE, _licence(plan))
             write_text(folder / files.PROVENANCE, dumps(record))
-            write_text(folder / files.CROISSANT, dumps(card.describe(folder, chosen.title, plan)))
+            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title, plan)))
             files.write_sums(folder)
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from busgen import __version__
 from busgen.cli import app
-from busgen.cli.dev import Kind
+from busgen.cli.catalog import Kind
 from busgen.images.engines import ENGINES
 from busgen.params.gates import DEFAULT_GATES
 from busgen.priors.request import _setting

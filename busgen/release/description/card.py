@@ -1,8 +1,6 @@
 """What a release says of itself, in numbers and words: facts, card, data dictionary, licence.
 
-In: an index, its folder, the plan. Out: counts by split, class and reason, for provenance and
-comparison too; Markdown; Croissant 1.1, JSON-LD that machines read, with the vocabulary of
-responsible AI (http://mlcommons.org/croissant/1.1, http://mlcommons.org/croissant/RAI/1.0).
+In: an index. Out: counts by split, class and reason, for provenance and comparison too; Markdown.
 """
 
 from collections.abc import Mapping
@@ -10,28 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
-from busgen.io import read_json, sha256_file
+from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.io import read_json
 from busgen.real.readers.registry import ORIGINS
 from busgen.release import sql
-from busgen.release.files import DATA, INDEX, SPLITS, find_files
+from busgen.release.files import SPLITS
 from busgen.templates import card_of
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 LICENCE_TEXT = (Path(__file__).parent / "licence.md").read_text(encoding="utf-8")
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))  # the hub's
-_CONTEXT = Path(__file__).with_name("croissant_context.json")
-_RESPONSIBLE = Path(__file__).with_name("croissant_rai.json")
-_PARQUET = "application/x-parquet"
-_TYPES = {
-    schema.TEXT: "sc:Text",
-    schema.REALS: "sc:Float",
-    schema.INT: "sc:Integer",
-    pa.bool_(): "sc:Boolean",
-    schema.IMAGE: "sc:ImageObject",
-}
 
 
 @dataclass(frozen=True)
@@ -136,95 +122,3 @@ def _to_line(column: schema.Column) -> str:
     where = "" if "index" in column.tables else " (data files only)"
     cells = (f"`{column.name}`", kind, column.unit, allowed, null, column.source)
     return f"| {' | '.join(cells)} | {column.about}{where} |\n"
-
-
-def describe(folder: Path, title: str, plan: dict[str, object]) -> dict[str, object]:
-    """Return the Croissant description of a release whose Parquet files stand in `folder`.
-
-    `plan`: the resolved plan of the candidates.
-    """
-    described = [_file(path, folder) for path in (*find_files(folder), folder / INDEX)]
-    samples = {
-        "@type": "cr:FileSet",
-        "@id": "data-files",
-        "name": "data-files",
-        "description": "accepted samples with image and mask",
-        "encodingFormat": _PARQUET,
-        "includes": f"{DATA}/*.parquet",
-    }
-    return {
-        "@context": read_json(_CONTEXT),
-        "@type": "sc:Dataset",
-        "conformsTo": [
-            "http://mlcommons.org/croissant/1.1",
-            "http://mlcommons.org/croissant/RAI/1.0",
-        ],
-        "name": "busgen",
-        "alternateName": title,
-        "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
-        "masks and BI-RADS findings.",
-        "license": LICENCE_URL,
-        "version": __version__,
-        "citeAs": "busgen, a factory for synthetic breast-ultrasound datasets, after "
-        "Pan et al. 2025, arXiv:2507.07721",
-        "creator": {"@type": "sc:Organization", "name": "busgen"},
-        "keywords": ["synthetic", "breast ultrasound", "BI-RADS", "not for clinical use"],
-        "isLiveDataset": False,
-        "distribution": [samples, *described],
-        "recordSet": [
-            _record_set("samples", "release", "fileSet", "data-files"),
-            _record_set("attempts", "index", "fileObject", INDEX),
-        ],
-        "rai:dataCollection": _to_origin(plan),
-        **read_json(_RESPONSIBLE),
-    }
-
-
-def _to_origin(plan: dict[str, object]) -> str:
-    """Return in words what drew the data, and the datasets that it learned from."""
-    start = f"Drawn by the engines {plan['mask_engine']} (masks) and {plan['engine']} (images)"
-    sources = [f"{one['name']} ({one['parts']}; {one['licence']})" for one in list_sources(plan)]
-    return f"{start}, which learned from {'; '.join(sources) or 'no published image'}."
-
-
-def _file(path: Path, folder: Path) -> dict[str, object]:
-    name = path.relative_to(folder).as_posix()
-    return {
-        "@type": "cr:FileObject",
-        "@id": name,
-        "name": name,
-        "contentUrl": name,
-        "contentSize": f"{path.stat().st_size} B",
-        "encodingFormat": _PARQUET,
-        "sha256": sha256_file(path),
-    }
-
-
-def _record_set(name: str, table: str, kind: str, file_id: str) -> dict[str, object]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
-        "description": f"one record for each of the {name}",
-        "field": [_field(name, column, kind, file_id) for column in schema.columns(table)],
-    }
-
-
-def _field(
-    record_set: str, column: schema.Column, source_kind: str, file_id: str
-) -> dict[str, object]:
-    listed = pa.types.is_list(column.type)
-    kind = column.type.value_type if listed else column.type
-    source: dict[str, object] = {source_kind: {"@id": file_id}}
-    source["extract"] = {"column": column.name}
-    if kind == schema.IMAGE:
-        source["transform"] = {"jsonPath": "bytes"}
-    field = {
-        "@type": "cr:Field",
-        "@id": f"{record_set}/{column.name}",
-        "name": column.name,
-        "description": column.about + (f" ({column.unit})" if column.unit else ""),
-        "dataType": _TYPES[kind],
-        "source": source,
-    }
-    return field | ({"isArray": True, "arrayShape": "-1"} if listed else {})
