@@ -25,6 +25,7 @@ import typer
 import yaml
 from browser import CHROMIUM
 from documents import ROOT, Block, blocks, commands, written_by_hand
+from imitations import lay_out_hospital
 from PIL import Image
 
 from busgen.cli import app
@@ -106,18 +107,22 @@ def test_what_a_page_shows_runs(page, workspace, call):
 def test_real_patients_become_data_and_masks(real_data, workspace, call):
     shutil.rmtree("D")
     Path("BrEaST").symlink_to((real_data / "BrEaST").resolve())
+    lay_out_hospital(Path("MY"))
     lines = [
         line
         for block in blocks(ROOT / "docs/guide/real_data.md")
         for line in commands(block)
         if line.startswith(("busgen real", "busgen train masks"))
     ]
-    assert len(lines) == 2
+    assert len(lines) == 4
     for line in lines:
-        words = shlex.split(line, comments=True)[1:]
+        words, _, target = line.partition(" > ")
+        words = shlex.split(words, comments=True)[1:]
         small = ["--params", "small.yaml"] if words[0] == "train" else []
-        code, _, error = call(*words, *small)
+        code, text, error = call(*words, *small)
         assert code == 0, error
+        if target:
+            Path(target).write_text(text, encoding="utf-8")
 
 
 def test_the_plate_is_drawn_of_a_release(prepared, tmp_path):

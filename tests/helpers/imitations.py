@@ -171,3 +171,16 @@ def lay_out_breast(folder: Path, **cells: str) -> Path:
     with (root / "clinical.csv").open("w", newline="", encoding="utf-8-sig") as file:
         csv.writer(file).writerows([BREAST_HEADER, *rows])
     return root
+
+
+def lay_out_hospital(root: Path) -> Path:
+    """Write images and masks in sibling folders, and a table of a hospital's own words."""
+    lines = ["File;Patient;Class;BI-RADS;Margin;Pixel spacing"]
+    for k, (label, birads) in enumerate((("B", "3"), ("M", "4c"), ("M", "5"), ("X", "2"))):
+        save(speckle(k), root / "images" / f"scan {k}.png")
+        save(box_mask(), root / "masks" / f"scan {k}.png")
+        margin = "spiculated|angular" if label == "M" else "circumscribed"
+        lines.append(f"scan {k}.png;P{k // 2};{label};{birads};{margin};0,12")
+    save(speckle(9), root / "images" / "stray.png")
+    (root / "info.csv").write_text("\n".join(lines), encoding="utf-8")
+    return root

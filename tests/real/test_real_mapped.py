@@ -4,7 +4,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from imitations import box_mask, save, speckle
+from imitations import box_mask, lay_out_hospital, save, speckle
 from typer.testing import CliRunner
 
 from busgen.cli import app
@@ -18,19 +18,6 @@ from busgen.real.cohort import ADDED, SHARES, find_cohort, find_tables, read_row
 from busgen.real.crops import read_crops
 from busgen.real.prepare import prepare
 from busgen.real.readers.mapped import propose
-
-
-def _hospital(root):
-    """Write images and masks in sibling folders, and a table of a hospital's own words."""
-    lines = ["File;Patient;Class;BI-RADS;Margin;Pixel spacing"]
-    for k, (label, birads) in enumerate((("B", "3"), ("M", "4c"), ("M", "5"), ("X", "2"))):
-        save(speckle(k), root / "images" / f"scan {k}.png")
-        save(box_mask(), root / "masks" / f"scan {k}.png")
-        margin = "spiculated|angular" if label == "M" else "circumscribed"
-        lines.append(f"scan {k}.png;P{k // 2};{label};{birads};{margin};0,12")
-    save(speckle(9), root / "images" / "stray.png")
-    (root / "info.csv").write_text("\n".join(lines), encoding="utf-8")
-    return root
 
 
 def _classes(root):
@@ -65,7 +52,9 @@ def _prepared(name, path, out, **changes):
 
 
 def test_a_hospital_of_its_own_words(tmp_path):
-    guess, record, rows = _prepared("my_clinic", _hospital(tmp_path / "MÜ"), tmp_path / "out")
+    guess, record, rows = _prepared(
+        "my_clinic", lay_out_hospital(tmp_path / "MÜ"), tmp_path / "out"
+    )
     assert guess["table"] == "info.csv"
     assert guess["file"] == "File"
     assert guess["columns"]["pathology"]["terms"] == {"B": "benign", "M": "malignant", "X": None}
@@ -127,7 +116,7 @@ def test_beside_a_public_dataset_copies_are_found(tmp_path):
 
 
 def test_later_stages_work_on_it(tmp_path):
-    _prepared("my_clinic", _hospital(tmp_path / "h"), tmp_path / "out")
+    _prepared("my_clinic", lay_out_hospital(tmp_path / "h"), tmp_path / "out")
     tables, cohort = find_tables(tmp_path / "out"), find_cohort(tmp_path / "out")
     crops = read_crops(tables, cohort, tuple(SHARES))
     assert len(crops) == 4
@@ -171,7 +160,7 @@ def test_a_broken_map_names_what_is_wrong(tmp_path, broken, rule):
     ],
 )
 def test_a_map_of_another_folder_is_refused(tmp_path, changes, rule):
-    path = _hospital(tmp_path / "h")
+    path = lay_out_hospital(tmp_path / "h")
     with pytest.raises(UserError, match=rule):
         _prepared("m", path, tmp_path / "out", **changes)
     assert not (tmp_path / "out" / "m").exists()
