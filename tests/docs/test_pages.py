@@ -16,8 +16,8 @@ from busgen.cli import app
 from busgen.cli.reference import reference_pages
 from busgen.io import read_json
 from busgen.params.load import Params, check
-from busgen.params.real import DatasetMap
 from busgen.params.quality import DEFAULT_LIMITS
+from busgen.params.real import DatasetMap
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "docs" / "results"
