@@ -120,26 +120,24 @@ def _train(request: Options, params: "Params") -> None:
     if request.rank is not None and request.adapt is None:
         raise UserError("--rank must come with --adapt", request.rank, "name the data set")
     if request.without:
-        _check_start(request)
+        _check_start(request, request.start or params.train_images.start)
     known[request.which](request, params)
 
 
-def _check_start(request: Options) -> None:
+def _check_start(request: Options, start: Path | None) -> None:
     """Raise `UserError` if what it begins with has learned from what is to be left out."""
     from busgen.factory.plan import UNKNOWN, list_sources
     from busgen.params.generate import GenerateParams
 
     if request.adapt is not None:
         raise UserError("an adapter must learn from one dataset", "--without", "leave it out")
-    if request.start is None or request.preset == SD15:
+    if start is None or request.which != "images" or request.preset == SD15:
         return
-    model = GenerateParams(model=str(request.start))
+    model = GenerateParams(model=str(start))
     learned = list_sources(model, {"datasets": ()}, judged=False)["images"]
     if known := sorted({*request.without, UNKNOWN} & set(learned)):
         rule = "a generator to begin with must not have learned from what is left out"
-        raise UserError(
-            rule, f"{known[0]} in {request.start}", "begin with another, or from nothing"
-        )
+        raise UserError(rule, f"{known[0]} in {start}", "begin with another, or from nothing")
 
 
 def _masks(request: Options, params: "Params") -> None:

@@ -64,6 +64,15 @@ class DatasetMap(Section):
             return columns
         return {k: {"column": v} if isinstance(v, str) else v for k, v in columns.items()}
 
+    @field_validator("images", "masks", "table")
+    @classmethod
+    def _inside(cls, place: str | None) -> str | None:
+        if place is not None and (
+            not place or Path(place).is_absolute() or ".." in Path(place).parts
+        ):
+            raise ValueError("images, masks and table must lie in the dataset's folder")
+        return place
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.name in schema.DATASETS:

@@ -72,7 +72,7 @@ def _name(sample_id: str) -> str:
 
 def _write_image(path: Path, row: Row, signature: Signature | None) -> None:
     png = row["image"]["bytes"]
-    path.write_bytes(signature.sign(png, row["sample_id"]) if signature else png)
+    path.write_bytes(signature.sign(png, row["sample_id"], row["engine"]) if signature else png)
 
 
 def _to_folder(folder: Path, out: Path, signature: Signature | None) -> None:
@@ -134,7 +134,7 @@ def _to_coco(folder: Path, out: Path, signature: Signature | None) -> None:
 
 def _coco_images(folder: Path, split: str, out: Path, signature: Signature | None) -> Iterator[Row]:
     """Write the images of a split and yield their records."""
-    for number, row in enumerate(_rows(folder, split, ("sample_id", "image")), start=1):
+    for number, row in enumerate(_rows(folder, split, ("sample_id", "engine", "image")), start=1):
         name = f"{_name(row['sample_id'])}.png"
         _write_image(out / "images" / split / name, row, signature)
         height, width = decode_png(row["image"]["bytes"], name).shape
@@ -175,7 +175,7 @@ def _to_nnunet(folder: Path, out: Path, signature: Signature | None) -> None:
         part = "Ts" if split == "test" else "Tr"
         for place in (f"images{part}", f"labels{part}"):
             (out / place).mkdir(exist_ok=True)
-        for row in _rows(folder, split, ("sample_id", "image", "mask")):
+        for row in _rows(folder, split, ("sample_id", "engine", "image", "mask")):
             name = _name(row["sample_id"])
             names[split].append(name)
             label = np.minimum(decode_png(row["mask"]["bytes"], name), 1)

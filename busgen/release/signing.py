@@ -1,7 +1,8 @@
 """Signed provenance in exported images: Content Credentials (C2PA 2, https://spec.c2pa.org).
 
 In: an image as PNG, the key and certificates of who publishes it. Out: the same PNG, pixels
-unchanged, with a signed statement that a trained model drew it. Comes with ``busgen[sign]``.
+unchanged, with a signed statement that a program drew it, a trained one or not. Comes with
+``busgen[sign]``.
 """
 
 import io
@@ -12,7 +13,7 @@ from busgen import NOT_FOR_CLINICAL_USE, __version__
 from busgen.errors import UserError
 from busgen.extras import require_extra
 
-SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"  # IPTC's term
+SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's terms of how media came about
 _PLAIN = {"builder": {"thumbnail": {"enabled": False}}}
 _KEYS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}  # curve: algorithm
 
@@ -38,9 +39,11 @@ class Signature:
             raise UserError(rule, f"{type(error).__name__}: {error}", remedy) from error
         self._context = c2pa.Context(c2pa.Settings.from_dict(_PLAIN))
 
-    def sign(self, png: bytes, title: str) -> bytes:
-        """Return the image `png` with its signed provenance; `title` names it."""
+    def sign(self, png: bytes, title: str, engine: str) -> bytes:
+        """Return the image `png` of an `engine` with its signed provenance; `title` names it."""
         import c2pa
+
+        kind = "algorithmicMedia" if engine == "phantom" else "trainedAlgorithmicMedia"
 
         manifest = {
             "claim_generator_info": [{"name": "busgen", "version": __version__}],
@@ -53,7 +56,7 @@ class Signature:
                         "actions": [
                             {
                                 "action": "c2pa.created",
-                                "digitalSourceType": SOURCE,
+                                "digitalSourceType": SOURCE + kind,
                                 "description": NOT_FOR_CLINICAL_USE,
                             }
                         ]

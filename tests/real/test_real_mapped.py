@@ -69,7 +69,7 @@ def test_a_hospital_of_its_own_words(tmp_path):
     assert rows["images/scan 3.png"]["pathology"] is None
     left = read_json(tmp_path / "out" / "my_clinic" / "left_out.json")["left_out"]
     assert [each["source_file"] for each in left] == ["images/stray.png"]
-    assert "must name each image" in left[0]["reason"]
+    assert "must name each image once" in left[0]["reason"]
     info = read_json(tmp_path / "out" / "my_clinic" / "info.json")
     assert (info["licence"], info["weights_may_ship"]) == ("own", False)
 
@@ -100,6 +100,26 @@ def test_masks_by_a_pattern_and_a_workbook(tmp_path):
     one = rows["us/001.bmp"]
     assert (one["shape"], one["halo"], one["scanner"]) == ("irregular", True, "Mindray DC-70")
     assert one["width_mm"] == pytest.approx(3.0)
+
+
+def test_a_name_that_several_images_or_rows_have_labels_none(tmp_path):
+    root, lines = tmp_path / "m", ["file,class", "x/1.png,benign", "1,malignant", "2,benign"]
+    for k, name in enumerate(("x/1", "y/1", "y/2", "y/3")):
+        save(speckle(50 + k), root / f"{name}.png")
+    (root / "t.csv").write_text("\n".join([*lines, "3,benign", "3.png,malignant"]))
+    given = DatasetMap(name="m", licence="own", table="t.csv", file="file",
+                       columns={"pathology": "class"})  # fmt: skip
+    prepare({"m": root}, tmp_path / "out", maps={"m": given})
+    rows = pq.read_table(tmp_path / "out" / "m" / "table.parquet").to_pylist()
+    assert {row["source_file"]: row["pathology"] for row in rows} == {
+        "x/1.png": "benign",
+        "y/2.png": "benign",
+    }
+    left = read_json(tmp_path / "out" / "m" / "left_out.json")["left_out"]
+    assert {each["source_file"]: each["reason"].split()[-2] for each in left} == {
+        "y/1.png": "0",
+        "y/3.png": "2",
+    }
 
 
 def test_beside_a_public_dataset_copies_are_found(tmp_path):
@@ -141,6 +161,8 @@ def test_later_stages_work_on_it(tmp_path):
             "columns: {halo: {column: h, terms: {no: no}}}\n",
             "need quotes",
         ),
+        ("name: m\nlicence: x\nmasks: /masks/{stem}.png\n", "must lie in the dataset's folder"),
+        ("name: m\nlicence: x\nimages: ../*\n", "must lie in the dataset's folder"),
         ("name: [m\n", "must be YAML"),
     ],
 )
@@ -157,6 +179,7 @@ def test_a_broken_map_names_what_is_wrong(tmp_path, broken, rule):
         ({"masks": "masks/{id}.png"}, "masks must be named by"),
         ({"table": "none.csv"}, "table must be there"),
         ({"file": "Class"}, "must name images"),
+        ({"masks": "masks/scan*.png"}, "a mask must be of one image"),
     ],
 )
 def test_a_map_of_another_folder_is_refused(tmp_path, changes, rule):

@@ -78,11 +78,18 @@ def _read(png):
         return json.loads(reader.json())
 
 
-@pytest.mark.parametrize("kind", KEYS)
-def test_a_signed_image(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "engine", "source"),
+    [
+        ("curve", "phantom", "algorithmicMedia"),  # physics: nothing was trained
+        ("edwards", "diffusion", "trainedAlgorithmicMedia"),
+        ("rsa", "diffusion", "trainedAlgorithmicMedia"),
+    ],
+)
+def test_a_signed_image(tmp_path, kind, engine, source):
     pixels = np.random.default_rng(3).integers(0, 256, (40, 50), np.uint8)
     png = cv2.imencode(".png", pixels)[1].tobytes()
-    signed = Signature(*_identity(tmp_path, kind)).sign(png, "sample é")
+    signed = Signature(*_identity(tmp_path, kind)).sign(png, "sample é", engine)
     assert (cv2.imdecode(np.frombuffer(signed, np.uint8), cv2.IMREAD_UNCHANGED) == pixels).all()
     found = _read(signed)
     own = found["manifests"][found["active_manifest"]]
@@ -90,7 +97,7 @@ def test_a_signed_image(tmp_path, kind):
     assert own["signature_info"]["issuer"] == "a lab é"
     action = own["assertions"][0]["data"]["actions"][0]
     assert action["action"] == "c2pa.created"
-    assert action["digitalSourceType"] == SOURCE
+    assert action["digitalSourceType"] == SOURCE + source
     assert NOT_FOR_CLINICAL_USE in action["description"]
     faults = [each["code"] for each in found.get("validation_status", [])]
     assert faults == ["signingCredential.untrusted"]  # a lab's own root is on no list
@@ -101,16 +108,22 @@ def test_a_signed_image(tmp_path, kind):
     assert "assertion.dataHash.mismatch" in faults
 
 
-def test_export_signs_every_image(release, tmp_path):
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [("folder", "test/images"), ("coco", "images/test"), ("nnunet", "imagesTs")],
+)
+def test_export_signs_every_image(release, tmp_path, form, place):
     identity = _identity(tmp_path, "curve")
-    export(release, tmp_path / "out", "folder", Signature(*identity))
-    images = sorted((tmp_path / "out" / "test" / "images").iterdir())
+    export(release, tmp_path / "out", form, Signature(*identity))
+    images = sorted((tmp_path / "out" / place).iterdir())
     assert images
     for path in images:
         found = _read(path.read_bytes())
-        assert found["manifests"][found["active_manifest"]]["title"] == path.stem
+        assert found["manifests"][found["active_manifest"]]["title"] == path.stem.removesuffix(
+            "_0000"
+        )
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        assert (pixels == read_image(release, path.stem)).all()
+        assert (pixels == read_image(release, path.stem.removesuffix("_0000"))).all()
 
 
 def test_what_cannot_sign(release, tmp_path):

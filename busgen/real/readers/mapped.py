@@ -6,6 +6,7 @@ the reason. A map is proposed too, as names, folders and table suggest it, for a
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -66,8 +67,11 @@ def list_images(path: Path, given: DatasetMap) -> Listing:
     if given.masks is not None:
         chosen = {p.relative_to(path) for p in path.glob(given.images) if p.suffix.lower() in KINDS}
         found = {image: _find_masks(path, given.masks, image) for image in chosen}
-        used = {mask for own in found.values() for mask in own}
-        images, masks = [file for file in files if file in chosen - used], found
+        used = Counter(mask for own in found.values() for mask in own)
+        if shared := [mask.as_posix() for mask, count in used.items() if count > 1]:
+            rule = "a mask must be of one image"
+            raise UserError(rule, f"{shared[0]} by {given.masks}", "name masks more exactly")
+        images, masks = [file for file in files if file in chosen - set(used)], found
     else:
         chosen = {p.relative_to(path) for p in path.glob(given.images)}
         images = [image for image in images if image in chosen]
@@ -97,7 +101,7 @@ def _find_masks(path: Path, pattern: str, image: Path) -> list[Path]:
     return sorted((p for p in found if p != image), key=lambda p: natural_key(p.as_posix()))
 
 
-def _read_table(path: Path, given: DatasetMap, images: Sequence[Path]) -> dict[Path, Row]:
+def _read_table(path: Path, given: DatasetMap, images: Sequence[Path]) -> dict[Path, list[Row]]:
     """Return the table's rows by image; `UserError` unless it names an image."""
     if given.table is None or given.file is None:
         return {}
@@ -105,13 +109,15 @@ def _read_table(path: Path, given: DatasetMap, images: Sequence[Path]) -> dict[P
     if not (path / given.table).is_file():
         raise UserError("a map's table must be there", str(path / given.table), "mend table")
     separator = find_separator(path / given.table)
-    rows = {row[given.file]: row for row in read_rows(path / given.table, wanted, separator)}
-    found: dict[Path, Row] = {}
-    for image in images:
-        for key in (image.as_posix(), image.name, image.stem):
-            if key in rows:
-                found[image] = rows[key]
-                break
+    rows = defaultdict[str, list[Row]](list)
+    for row in read_rows(path / given.table, wanted, separator):
+        rows[row[given.file]].append(row)
+    short = Counter(name for image in images for name in {image.name, image.stem})
+    found: dict[Path, list[Row]] = {}
+    for image in images:  # a name that several images have names none
+        names = (image.as_posix(), *(n for n in (image.name, image.stem) if short[n] == 1))
+        if own := [row for name in dict.fromkeys(names) for row in rows.get(name, ())]:
+            found[image] = own
     if not found:
         rule = f"column {given.file} of {given.table} must name images"
         got = f"e.g. {next(iter(rows))!r} for {images[0]}"
@@ -120,10 +126,15 @@ def _read_table(path: Path, given: DatasetMap, images: Sequence[Path]) -> dict[P
 
 
 def _load(
-    path: Path, image: Path, masks: Sequence[Path], given: DatasetMap, rows: Mapping[Path, Row]
+    path: Path,
+    image: Path,
+    masks: Sequence[Path],
+    given: DatasetMap,
+    rows: Mapping[Path, Sequence[Row]],
 ) -> PublishedImage:
-    if given.table is not None and image not in rows:
-        raise DataError(f"{given.table} must name each image", "not this one", "add its row")
+    if given.table is not None and len(rows.get(image, ())) != 1:
+        got = f"this one in {len(rows.get(image, ()))} rows"
+        raise DataError(f"{given.table} must name each image once", got, "mend the table")
     stated = {name: _to_value(name, term) for name, term in given.stated.items()}
     for name, terms in given.folders.items():
         told = [terms[part] for part in image.parts[:-1] if part in terms]
@@ -132,7 +143,7 @@ def _load(
             raise DataError(f"one folder must tell {name}", got, "say so in the map")
         stated[name] = _to_value(name, told[0])
     for name, cells in given.columns.items():
-        cell = rows[image][cells.column]
+        cell = rows[image][0][cells.column]
         term = cells.terms.get(cell, cell)
         stated[name] = None if term in ("", None) else _to_value(name, term)
     identity = f"{given.name}-{ascii_id(image.with_suffix('').as_posix())}"
