@@ -50,7 +50,7 @@ def test_a_table_shows_no_null_and_a_wrong_kind_names_the_others():
     assert all(f"'{kind}'" in wrong.output for kind in Kind)
 
 
-HEAVY = ("cv2", "duckdb", "numpy", "pandas", "prefect", "pyarrow", "pydantic", "scipy", "torch")
+HEAVY = ("cv2", "duckdb", "numpy", "pandas", "prefect", "pyarrow", "scipy", "torch")
 
 
 @pytest.mark.parametrize(

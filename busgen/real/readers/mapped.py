@@ -64,8 +64,8 @@ def list_images(path: Path, given: DatasetMap) -> Listing:
     """Return what the folder holds by the map; raises as `registry.list_images`."""
     files = list_files(path)
     images, masks = match_pairs(files)
+    chosen = {p.relative_to(path) for p in path.glob(given.images) if p.suffix.lower() in KINDS}
     if given.masks is not None:
-        chosen = {p.relative_to(path) for p in path.glob(given.images) if p.suffix.lower() in KINDS}
         found = {image: _find_masks(path, given.masks, image) for image in chosen}
         used = Counter(mask for own in found.values() for mask in own)
         if shared := [mask.as_posix() for mask, count in used.items() if count > 1]:
@@ -73,7 +73,6 @@ def list_images(path: Path, given: DatasetMap) -> Listing:
             raise UserError(rule, f"{shared[0]} by {given.masks}", "name masks more exactly")
         images, masks = [file for file in files if file in chosen - set(used)], found
     else:
-        chosen = {p.relative_to(path) for p in path.glob(given.images)}
         images = [image for image in images if image in chosen]
     if not images:
         rule = f"images of {given.name} must lie where its map says ({given.images})"
