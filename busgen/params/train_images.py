@@ -52,6 +52,13 @@ class DecoderParams(ScheduleParams):
     rate: float = Field(default=4e-4, gt=0)
 
 
+class LevelsParams(Section):
+    """What echo patterns are told as: moved `rounds` times, each by what `drawn` lesions lack."""
+
+    rounds: int = Field(default=4, ge=0, le=20)
+    drawn: int = Field(default=48, ge=2)
+
+
 class AdapterParams(ScheduleParams):
     """Low-rank adaptation to another data set: besides, views of an image, rank of the changes."""
 
@@ -74,5 +81,6 @@ class TrainImagesParams(Section):
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
     decoder: DecoderParams = DecoderParams()
+    levels: LevelsParams = LevelsParams()
     adapter: AdapterParams = AdapterParams()
     half_precision: bool = True

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import tiny_diffusion as tiny
 import torch
 
-from busgen.images.diffusion.conditions import one_hot
+from busgen.images.diffusion.conditions import SLOTS, one_hot, slot_bounds
 from busgen.images.diffusion.levels import (
     FEWEST,
     FIELDS,
@@ -16,8 +17,9 @@ from busgen.images.diffusion.levels import (
     paint,
     weigh,
 )
-from busgen.images.diffusion.training.latents import fit_ranges
-from busgen.images.training.examples import Caption
+from busgen.images.diffusion.training import ranges as fitting
+from busgen.images.diffusion.training.ranges import fit_ranges
+from busgen.images.training.examples import Caption, ImageSet
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256
@@ -141,3 +143,20 @@ def test_fields_never_seen_have_no_range():
     values, sure = told(generated, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()
+
+
+def test_what_is_told_moves_until_lesions_are_drawn_as_bright(monkeypatch):
+    """A generator that draws half of what it is told needs twice as much."""
+    pipeline, images = tiny.make_pipeline(), ImageSet(tiny.make_crops(4), (Caption("benign"),) * 4)
+    starts = dict(zip(dict(SLOTS), slot_bounds(), strict=True))
+    column = starts["echo_pattern"][0] + dict(SLOTS)["echo_pattern"].index("anechoic")
+    pipeline.ranges.known[column, 0], pipeline.ranges.means[column, 0] = 1.0, -1.5
+
+    def draw_half(pipeline, asked, _images, _count):
+        assert {caption.echo_pattern for caption in asked.captions} == {"anechoic"}
+        return 0.5 * float(pipeline.ranges.means[column, 0])
+
+    monkeypatch.setattr(fitting, "_mean_level", draw_half)
+    fitting.calibrate(pipeline, images, rounds=6, drawn=2)
+    assert float(pipeline.ranges.means[column, 0]) == pytest.approx(-3, abs=0.05)
+    assert not pipeline.ranges.means[:, 1:].any()

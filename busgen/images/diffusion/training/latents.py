@@ -1,8 +1,8 @@
 """What the denoising network learns from: encoded views of training images, masks, captions.
 
 In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, batches
-drawn from both, and the ranges of the levels that each term stands for. A view is a window of the
-image, mirrored or not: never stretched and never upside down, depth has a direction.
+drawn from both. A view is a window of the image, mirrored or not: never stretched and never upside
+down, depth has a direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
-from busgen.arrays import Bools, Floats, Floats32, Pixels
+from busgen.arrays import Bools, Floats, Floats32, Names, Pixels
 from busgen.compute.devices import autocast
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.conditions import (
-    SLOTS,
     distance,
     empty_text,
     make_planes,
-    slot_bounds,
     terms_of,
 )
-from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, Ranges, paint
+from busgen.images.diffusion.levels import LEVELS, paint
 from busgen.images.diffusion.pipeline import Conditions
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
@@ -44,7 +42,6 @@ SELECTIONS = 8  # of each caption's fields
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 UNTOLD = 0.15  # how often each level is not told
 AT_ONCE = 16  # images encoded together
-WORDS = {True: "yes", False: "no", None: ""}
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int) -> Views:
     hidden = ignored.reshape(-1, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
     shown = np.repeat(np.arange(len(crops)), views)
     drawn = probabilities(crops) * weigh(pictures.captions)
-    styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
+    styles = find_styles(crops.scanners)
     return Views(
         torch.cat(encoded).clone(),
         masks,
@@ -116,6 +113,11 @@ def measure(crops: Crops) -> Floats32:
     """Return the levels (N, LEVELS) of whole images."""
     pairs = zip(crops.images, crops.masks, strict=True)
     return np.stack([levels.measure(image, mask) for image, mask in pairs])
+
+
+def find_styles(scanners: Names) -> NDArray[np.int64]:
+    """Return the styles (N,) of images' scanners; one that is no style is not told."""
+    return np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in scanners], np.int64)
 
 
 def _views(crops: Crops, index: int, views: int) -> tuple[Pixels, ...]:
@@ -209,32 +211,3 @@ def load_examples(path: Path) -> Views:
     latents, packed = tensors.pop("latents"), tensors.pop("masks")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return Views(latents.float(), np.unpackbits(packed.numpy(), axis=-1), **arrays)
-
-
-def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
-    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
-
-    All terms of a field have the spread of the levels about their own terms' means: some are
-    stated of 7 images.
-    """
-    ranges: Ranges = Ranges()
-    slots = dict(SLOTS)
-    columns = dict(zip(slots, (first for first, _ in slot_bounds()), strict=True))
-    for level, name in enumerate(FIELDS):
-        terms = [getattr(caption, name) for caption in captions]
-        stated = np.array([WORDS.get(term, str(term)) for term in terms])
-        seen = np.isfinite(values[:, level])
-        rest = []
-        for column, term in enumerate(slots[name], columns[name]):
-            own = values[seen & (stated == term), level]
-            if len(own) >= FEWEST:
-                ranges.known[column, level], ranges.means[column, level] = (1.0, float(own.mean()))
-                rest.append(own - own.mean())
-        if rest:
-            ranges.spread[level] = float(np.concatenate(rest).std())
-    rim = FIELDS.index("halo")
-    yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
-    ranges.known[yes, rim] = ranges.known[no, rim]
-    above = ranges.known[no, rim] * HALO * ranges.spread[rim]
-    ranges.means[yes, rim] = ranges.means[no, rim] + above
-    return ranges

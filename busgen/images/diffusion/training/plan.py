@@ -63,7 +63,7 @@ PRESETS: Presets = MappingProxyType(
             "decoder": {"steps": 4000, "batch": 64},
         },
         "rehearsal": dict.fromkeys(("autoencoder", "guided", "decoder"), _QUICK)
-        | {"flow": _QUICK | {"widths": (32, 64)}},
+        | {"flow": _QUICK | {"widths": (32, 64)}, "levels": {"rounds": 1, "drawn": 2}},
     }
 )
 

@@ -21,7 +21,7 @@ from busgen.images.diffusion.engine import KIND, load_model
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training import autoencoder, decoder, flow, latents
+from busgen.images.diffusion.training import autoencoder, decoder, flow, latents, ranges
 from busgen.images.diffusion.training.decoder import AVERAGE
 from busgen.images.diffusion.training.decoder_examples import make_examples
 from busgen.images.diffusion.training.flow import Network, build_network
@@ -46,8 +46,9 @@ def train(training: Training, tick: OnProgress) -> Path:
 def _train(training: Training, tick: OnProgress) -> None:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, tick)
-    ranges = latents.fit_ranges(images["train"].captions, latents.measure(images["train"].crops))
-    pipeline = _pipeline(training, autoencoder, ranges)
+    read = ranges.read_by_experts(images["train"])
+    fitted = ranges.fit_ranges(read.captions, latents.measure(read.crops))
+    pipeline = _pipeline(training, autoencoder, fitted)
     if parts := [part for part in NETWORK if part in training.parts]:
         views = _views(training, images, autoencoder)
         whole = latents.stated_terms(images["validation"].captions, 1, 1.0)
@@ -57,6 +58,8 @@ def _train(training: Training, tick: OnProgress) -> None:
             pipeline = _learn(training, part, pipeline, views, stated, tick)
     if "decoder" in training.parts:
         pipeline = _decoder(training, pipeline, images, tick)
+    asked = training.params.levels
+    ranges.calibrate(pipeline, images["train"], asked.rounds, asked.drawn)
     publish(training, images, pipeline)
 
 
@@ -89,23 +92,23 @@ def _views(
 
 
 def _pipeline(
-    training: Training, autoencoder: Autoencoder, ranges: Ranges
+    training: Training, autoencoder: Autoencoder, fitted: Ranges
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline as its denoising network begins: new, or that of what to start from."""
     params = training.params
     if params.start:
         begun = load_model(params.start, torch.device("cpu"))
-        return join(autoencoder, ranges, {"unet": begun.unet, "tokens": begun.tokens})
+        return join(autoencoder, fitted, {"unet": begun.unet, "tokens": begun.tokens})
     network, channels = Network(params.flow.widths, params.flow.layers), autoencoder.config.channels
-    return join(autoencoder, ranges, build_network(network, SIDE, int(channels), params.seed))
+    return join(autoencoder, fitted, build_network(network, SIDE, int(channels), params.seed))
 
 
 def join(
-    autoencoder: Autoencoder, ranges: Ranges, modules: Mapping[str, nn.Module]
+    autoencoder: Autoencoder, fitted: Ranges, modules: Mapping[str, nn.Module]
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline of an autoencoder, ranges of levels, and a denoising network."""
     tokens = cast(FieldTokens, modules["tokens"])
-    return BreastUltrasoundPipeline(autoencoder, ranges, tokens, modules["unet"], FlowSolver())
+    return BreastUltrasoundPipeline(autoencoder, fitted, tokens, modules["unet"], FlowSolver())
 
 
 def _learn(
