@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figures
-from busgen.bench.images import control, findings, realism, speed as images_speed, text
+from busgen.bench.harness import Bar, Figures, drop_missing
+from busgen.bench.images import control, findings, membership, realism, speed as images_speed, text
 from busgen.bench.images.findings import Lesions, match_findings, render
 from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
@@ -46,6 +46,7 @@ BARS = {
     "terms_gap_worst": Bar("<=", 0.05),
     f"counterfactual_moved_{SUBJECT}": Bar(">=", 0.9),
     "overlays_excess": Bar("<=", 0.0),
+    "membership_auc": Bar("<=", 0.60),
     "images_per_s": Bar(">=", 8.0),
     "memory_gib": Bar("<=", 3.0),
     "evaluations": Bar("<=", 8.0),
@@ -117,6 +118,7 @@ def measure(*, quick: bool = False) -> Figures:
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
             **text.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
+            **_membership(real, held_out),
             **families,
         }
 
@@ -127,6 +129,12 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     judges, folders = control.load_judges(tables, cohort, WORK, quick=size.quick)
     held_out = findings.describe(tables, cohort, folders, HELD_OUT).subsample(size.held_out)
     return RealData(tables, cohort, folders, held_out), judges
+
+
+def _membership(real: RealData, held_out: Lesions) -> Figures:
+    """Return how well losses tell as many training patients' images from held-out ones."""
+    known = real.crops(("train",)).subsample(len(held_out.crops))
+    return drop_missing({"membership_auc": membership.measure(known, held_out, SEED)})
 
 
 def _realism(real: RealData, generated: Images, size: Size) -> Figures:
