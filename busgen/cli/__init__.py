@@ -24,6 +24,7 @@ COMMANDS = (
     release.verify,
     release.show,
     release.diff,
+    score.inspect,
     score.score,
     score.privacy,
     score.downstream,

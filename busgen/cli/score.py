@@ -15,6 +15,15 @@ from busgen.cli.screen import AsJson, RealOption, RecordFile, Target, out, print
 from busgen.errors import UserError
 from busgen.progress import progress
 
+ImagesGlob = Annotated[
+    str | None, typer.Option("--images", help="Pattern of a folder's images, e.g. 'img/**/*.png'.")
+]
+MasksGlob = Annotated[str | None, typer.Option("--masks", help="Pattern of its masks.")]
+MaskLabel = Annotated[int | None, typer.Option("--label", help="Level of masks; each but 0.")]
+AllowUnread = Annotated[
+    bool, typer.Option("--allow-unread", help="Leave out masks of no image, files of other kinds.")
+]
+
 
 def score(  # noqa: PLR0913 - a command's options are its signature
     a: Annotated[Path, typer.Argument(help="Images: folder, Parquet, dataset on disk, release.")],
@@ -37,21 +46,24 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     two_sample: Annotated[bool, typer.Option(help="Train a classifier too: minutes.")] = False,
     image: Annotated[str | None, typer.Option(help="Column of images, if not image.")] = None,
     mask: Annotated[str | None, typer.Option(help="Column of masks, if not mask.")] = None,
+    images: ImagesGlob = None,
+    masks: MasksGlob = None,
+    label: MaskLabel = None,
+    allow_unread: AllowUnread = False,
     target: RecordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any set of images against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_sets import Options, open_sets, score_sets
     from busgen.folders.manifests import write_record
-    from busgen.image_sets.parquet import ImageColumns
+    from busgen.image_sets.source import Reading
     from busgen.metrics.spaces.registry import load_spaces
 
-    named = ImageColumns(image, mask)
-    request = Options(
-        tuple(by or ()), group, most, size_px, two_sample=two_sample, image_columns=named
-    )
+    named = Reading(image, mask)
+    request = Options(tuple(by or ()), group, most, size_px, two_sample=two_sample, reading=named)
     with write_record(target, "score") as write:
         sets = open_sets((a, against), (a_split, split), request)
+        screen.print_found(sets)
         spaces = load_spaces(space)
         with progress("images seen", request.count(sets)) as tick:
             record = score_sets(sets, spaces, request, tick)
@@ -75,12 +87,40 @@ def privacy(
     request = Options(most=most)
     with write_record(target, "privacy") as write:
         sets = compare_real.open_sets(images, real, request)
+        screen.print_found(sets)
         with progress("images seen", sum(map(len, sets))) as tick:
             reference = compare_real.embed(sets, OURS, request, tick)
         record = compare_real.measure_privacy(reference, request.draws)
         record |= {"copies": compare_real.find_copies(reference)}
         write(record)
     screen.print_record(record, as_json, screen.print_nearness)
+
+
+def inspect(
+    path: Annotated[
+        Path, typer.Argument(help="Images: folder, Parquet, dataset on disk, release.")
+    ],
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG to write: images, outlines drawn.")
+    ] = None,
+    images: ImagesGlob = None,
+    masks: MasksGlob = None,
+    label: MaskLabel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what will be read of a set: images, masks, pairs, files left out, sizes, levels."""
+    from busgen.image_sets.inspect import describe, draw_sheet
+    from busgen.image_sets.open import open_set
+    from busgen.image_sets.source import Reading
+
+    reading = Reading(images=images, masks=masks, label=label, allow_unread=True)
+    source = open_set(path, reading)
+    with progress("images read", len(source)) as tick:
+        record = describe(source, tick)
+    if sheet is not None:
+        draw_sheet(source, sheet)
+        to_words(f"written  {sheet}")
+    screen.print_record(record, as_json, screen.print_facts)
 
 
 def downstream(  # noqa: PLR0913 - a command's options are its signature

@@ -20,8 +20,7 @@ from busgen.compute.cores import on_all_cores
 from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.image_sets.open import CANONICAL, HELD_OUT, open_set
-from busgen.image_sets.parquet import ImageColumns
-from busgen.image_sets.source import Source, Squares, read_squares
+from busgen.image_sets.source import Reading, Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
 from busgen.metrics.space_scores import ALL, SEED, score_space, skipped_strata, strata
@@ -49,7 +48,7 @@ class Options:
     """How to score: `by` columns whose values are strata, `group` that of what images stem from.
 
     `most` images of the first set, twice as many of the second, which floors halve, chosen at
-    random, groups whole; `two_sample` whether a classifier is trained too; `image_columns` columns
+    random, groups whole; `two_sample` whether a classifier is trained too; `reading` columns
     of images.
     """
 
@@ -59,7 +58,7 @@ class Options:
     size_px: int = 256
     draws: int = DRAWS
     two_sample: bool = False
-    image_columns: ImageColumns = field(default_factory=ImageColumns)
+    reading: Reading = field(default_factory=Reading)
 
     def count(self, sets: tuple[Source, Source]) -> int:
         """Return how many images are examined."""
@@ -97,9 +96,9 @@ def open_sets(
     Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
     range.
     """
-    a, b = (open_set(path, request.image_columns) for path in paths)
+    a, b = (open_set(path, request.reading) for path in paths)
     known = {*a.images, *b.images}
-    for name in (request.image_columns.image, request.image_columns.mask):
+    for name in (request.reading.image, request.reading.mask):
         if name is not None and name not in known:
             rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
             got = ", ".join(sorted(known)) or "no table"

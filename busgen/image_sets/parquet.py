@@ -8,7 +8,6 @@ their names, `split` from the files' names where no column tells it.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
-from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Row, Source, open_images
+from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Reading, Row, Source, open_images
 from busgen.io import read_json
 
 IMAGES, MASKS = ("image", "img", "image", "images"), ("mask", "masks", "segmentation")
@@ -25,14 +24,6 @@ METADATA_TABLE = "metadata.parquet"  # of a folder of images: holds none itself
 ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
 
 _File = tuple[Path, str | None]  # a file of a set and the split that its name tells, if any
-
-
-@dataclass(frozen=True)
-class ImageColumns:
-    """Columns of images and of masks, where a set has them; else those with the usual names."""
-
-    image: str | None = None
-    mask: str | None = None
 
 
 def find_files(path: Path) -> list[_File]:
@@ -63,13 +54,13 @@ def read_rows(path: Path) -> list[Row]:
     return [row for batch in _batches(path, plain) for row in batch.to_pylist()]
 
 
-def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns) -> Source:
+def open_set(path: Path, parts: Sequence[_File], form: str, reading: Reading) -> Source:
     """Return the set in some files.
 
     Raises `DataError` if a file is damaged; `UserError` if there is no column of images.
     """
     schema = _schema(parts[0][0])
-    image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
+    image, mask = _column(schema, IMAGES, reading.image), _column(schema, MASKS, reading.mask)
     if image is None:
         rule = f"{path} must have a column of images (bytes, or bytes and path), {IMAGES[0]}"
         raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
@@ -95,7 +86,7 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
                     raise DataError(rule, "none", "leave it out")
                 outlined = None if mask is None else _bytes(row[mask], path)
                 files.append((name, own, [] if outlined is None else [outlined]))
-            yield from open_images(files)
+            yield from open_images(files, reading.label)
             start += batch.num_rows
 
     group = FAMILY if FAMILY in plain else None

@@ -7,6 +7,7 @@ overlays are found and painted out in every set alike.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from busgen.arrays import Floats, Names, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import decode_image, to_grey
+from busgen.imaging.decode import decode_image, decode_mask, to_grey
 from busgen.imaging.overlays.find import find_overlays, remove_overlays
 from busgen.imaging.square import resize, square_crop
 
@@ -31,12 +32,50 @@ Image = tuple[Pixels, Pixels]  # (H, W) grey and mask of one size, the mask all 
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a set is read where its names do not say.
+
+    `image`, `mask` columns of a table; `images`, `masks` patterns of files in a folder, as
+    `Path.glob` has them; `label` the level of masks that counts, else each but 0; `allow_unread`
+    whether files may be left out.
+    """
+
+    image: str | None = None
+    mask: str | None = None
+    images: str | None = None
+    masks: str | None = None
+    label: int | None = None
+    allow_unread: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder: images, masks, images that have a mask; names of what is left out.
+
+    `alone` masks of no image, or of several; `unread` files that are images but are not read.
+    """
+
+    images: int
+    masks: int
+    paired: int
+    alone: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        text = f"{self.images} images, {self.paired} of them with a mask ({self.masks} masks)"
+        for names, what in ((self.alone, "masks of no image"), (self.unread, "files not read")):
+            text += f"; {len(names)} {what}, e.g. {names[0]}" if names else ""
+        return text
+
+
+@dataclass(frozen=True)
 class Source:
     """A set: `form` says how it lies there, `rows` what is known of each image.
 
     `load` gives the images of some of `rows`, whose numbers increase; `group` names the column
     of what images stem from (patient, family), None where each stands alone; `images` are the
-    columns of a table that hold images and masks.
+    columns of a table that hold images and masks; `found` what lay in a folder.
     """
 
     path: Path
@@ -45,6 +84,7 @@ class Source:
     load: Callable[[Sequence[int]], Iterator[Image]]
     group: str | None = None
     images: tuple[str, ...] = ()
+    found: Found | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -115,23 +155,25 @@ def crop(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, flo
     return cut.image, cut.mask, cut.scale * size_px
 
 
-def open_images(files: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> Iterator[Image]:
+def open_images(
+    files: Sequence[tuple[str, bytes, Sequence[bytes]]], label: int | None = None
+) -> Iterator[Image]:
     """Yield images of (name, bytes of the image, bytes of its masks), several decoded at once.
 
-    Raises `DataError` if one is no whole image, or a mask has another size than its image.
+    Of masks the level `label` counts, else each but 0. Raises `DataError` if one is no whole image,
+    or a mask has another size than its image.
     """
     with on_all_cores() as pool:
-        yield from pool.map(_open, files)
+        yield from pool.map(partial(_open, label), files)
 
 
-def _open(file: tuple[str, bytes, Sequence[bytes]]) -> Image:
+def _open(label: int | None, file: tuple[str, bytes, Sequence[bytes]]) -> Image:
     name, data, masks = file
     image = to_grey(decode_image(data, name)[0])
     clean = remove_overlays(image, find_overlays(image))
     whole = np.zeros_like(image)
     for one in masks:
-        levels = to_grey(decode_image(one, f"mask of {name}")[0])
-        mask = np.asarray(levels > levels.max() / 2, np.uint8)  # of its brightest pixel
+        mask = decode_mask(one, f"mask of {name}", label)
         if mask.shape != image.shape:
             rule = f"the mask of {name} must have its image's size {image.shape}"
             raise DataError(rule, mask.shape, "give the masks of these images")

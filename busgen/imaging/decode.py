@@ -11,11 +11,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
+
+Levels = NDArray[Any]  # as stored: of any depth
+DEPTHS = (8, 12, 16, 31)  # bits
+MOST_LABELS = 8  # of a map: more levels are soft edges
+PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F")
+ORIENTATION = 0x0112  # EXIF's tag
 
 
 @dataclass(frozen=True)
@@ -82,49 +90,125 @@ def load_image(path: Path) -> tuple[Pixels, tuple[str, ...]]:
 
     Read strictly: damage is an error, never black rows.
 
-    `path`: a PNG of any mode; palettes are resolved to RGBA, 16 bits are scaled to 8.
+    `path`: an image of any mode and depth, or DICOM; palettes are resolved to RGBA, deeper levels
+    scaled to 8 bits.
 
     Returns (H, W) or (H, W, channels) uint8, notes. Raises `DataError` if the file is missing,
-    truncated or corrupt, or has another mode. Every chunk's checksum is checked first, since
+    truncated or corrupt. Every chunk's checksum is checked first, since
     decoding alone does not notice all damage.
     """
+    return decode_image(_read_file(path), path.name)
+
+
+def load_mask(path: Path) -> Pixels:
+    """Return (H, W) {0, 1} of a published mask, as `decode_mask`; errors as `load_image`."""
+    return decode_mask(_read_file(path), path.name)
+
+
+def _read_file(path: Path) -> bytes:
     if not path.is_file():
         raise DataError("a published image must be there", f"no {path.name}", "restore the file")
     try:
-        return decode_image(path.read_bytes(), path.name)
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name} must be a whole image", error, "restore it") from error
 
 
 def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     """Return pixels and notes of an image file's bytes; shapes and errors as `load_image`."""
+    levels, notes = _read(data, name)
+    pixels, scaled = _eight_bit(levels, name)
+    if pixels.ndim == 3 and pixels.shape[2] > 2 and (pixels[..., 1:3] != pixels[..., :1]).any():
+        scaled = (*scaled, "colour made grey")
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
+        scaled = (*scaled, "transparency ignored")
+    return pixels, (*notes, *scaled)
+
+
+def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
+    """Return (H, W) uint8 {0, 1} of a mask file's bytes: of any depth, mode, number of labels.
+
+    A map of labels, that is few levels, is 1 at each but 0, or at `label` alone; what has many is
+    an outline with soft edges, 1 above half of its brightest. Of colours the brightest channel
+    counts, where pixels differ in opacity alone the opacity; a `label` is a palette's number.
+    Raises `DataError` as `decode_image`.
+    """
+    levels, _ = _read(data, name, numbers=label is not None)
+    if levels.ndim == 3:
+        alpha = levels.shape[2] in (2, 4)
+        colours = levels[..., :-1] if alpha else levels
+        drawn_in = alpha and colours.min() == colours.max() and np.ptp(levels[..., -1]) > 0
+        levels = levels[..., -1] if drawn_in else colours.max(axis=2)
+    if label is not None:
+        return np.asarray(levels == label, np.uint8)
+    few = len(np.unique(levels)) <= MOST_LABELS
+    return np.asarray(levels > (0 if few else levels.max() / 2), np.uint8)
+
+
+def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tuple[str, ...]]:
+    """Return an image's levels (H, W) or (H, W, channels) as they are stored, and notes.
+
+    The first of several frames, turned as its EXIF says; of a palette the `numbers`, or colours.
+    """
     try:
+        if data[128:132] == b"DICM":
+            return _read_dicom(data, name)
         with Image.open(BytesIO(data)) as picture:
             picture.verify()
+        if data.startswith(b"\x89PNG") and data[24] == 16 and data[25] in (2, 6):
+            deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            return np.asarray(deep), ()  # Pillow keeps 8 bits of such colours
         with Image.open(BytesIO(data)) as image:
-            pixels, notes = _eight_bit(image)
+            frames, turned = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, 1) != 1
+            notes = [f"first of {frames} frames"] if frames > 1 else []
+            notes += ["turned as its EXIF says"] if turned else []
+            upright = ImageOps.exif_transpose(image)
+            kept = upright.mode in PLAIN_MODES or upright.mode.startswith("I;")
+            if not kept and not (upright.mode == "P" and numbers):
+                mode = {"1": "L", "P": "RGBA"}.get(upright.mode, "RGB")
+                said = "palette resolved" if upright.mode == "P" else f"{upright.mode} made RGB"
+                notes += [said] if upright.mode != "1" else []
+                upright = upright.convert(mode)
+            return np.asarray(upright), tuple(notes)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name} must be a whole image", error, "restore it") from error
-    if pixels.ndim == 3 and pixels.shape[2] > 2 and (pixels[..., 1:3] != pixels[..., :1]).any():
-        notes = (*notes, "colour made grey")
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
-        notes = (*notes, "transparency ignored")
-    return pixels, notes
 
 
-def _eight_bit(image: Image.Image) -> tuple[Pixels, tuple[str, ...]]:
-    """Return 8-bit pixels: 16 bits are scaled over their whole range (PNG 1.2, section 10.4)."""
-    if image.mode in ("L", "LA", "RGB", "RGBA"):
-        return np.asarray(image, np.uint8), ()
-    if image.mode == "1":
-        return np.asarray(image.convert("L"), np.uint8), ()
-    if image.mode == "P":
-        return np.asarray(image.convert("RGBA"), np.uint8), ("palette resolved",)
-    if image.mode in ("I", "I;16", "I;16B"):
-        deep = np.asarray(image, np.int64)
-        if deep.min() >= 0 and deep.max() < 2**16:
-            return np.rint(deep / 257).astype(np.uint8), ("16 bits made 8",)
-    raise ValueError(f"mode {image.mode} is no 8- or 16-bit image")
+def _read_dicom(data: bytes, name: str) -> tuple[Levels, tuple[str, ...]]:
+    """Return the levels of a DICOM object's first frame; of a segmentation those of all frames."""
+    try:
+        from pydicom import dcmread
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'busgen[dicom]'"
+        raise DataError(f"{name} is DICOM, which needs pydicom", "not installed", remedy) from error
+    found = dcmread(BytesIO(data))
+    levels, count = found.pixel_array, int(found.get("NumberOfFrames", 1) or 1)
+    if found.Modality == "SEG":
+        return levels if count == 1 else levels.max(axis=0), ()
+    notes = (f"first of {count} frames",) if count > 1 else ()
+    levels = levels[0] if count > 1 else levels
+    if found.PhotometricInterpretation == "MONOCHROME1":
+        levels = 2**found.BitsStored - 1 - levels
+    return levels, notes
+
+
+def _eight_bit(levels: Levels, name: str) -> tuple[Pixels, tuple[str, ...]]:
+    """Return 8-bit pixels: deeper ones scaled over the fewest bits that hold them.
+
+    Depths are 8, 12, 16 and 31 bits; of fractions up to 1 that range, of what is below 0 its own.
+    """
+    if levels.dtype == np.uint8:
+        return levels, ()
+    low, high = float(levels.min(initial=0)), float(levels.max(initial=0))
+    if not np.isfinite((low, high)).all():
+        raise DataError(f"{name} must have finite levels", f"{low} to {high}", "export it anew")
+    bits = next((bits for bits in DEPTHS if high < 2**bits), DEPTHS[-1])
+    fraction = levels.dtype.kind == "f" and high <= 1
+    top, kind = (1.0, "fractions") if fraction else (2.0**bits - 1, f"{bits} bits")
+    if low < 0:
+        top, kind = high - low, "levels below 0"
+    scaled = (levels.astype(np.float64) - min(low, 0.0)) * (255 / (top or 1.0))
+    return np.rint(scaled).astype(np.uint8), (f"{kind} made 8",) if kind != "8 bits" else ()
 
 
 def to_grey(pixels: Pixels) -> Pixels:

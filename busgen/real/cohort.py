@@ -20,7 +20,8 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.readers.files import dataset_order, natural_key
+from busgen.imaging.pairs import natural_key
+from busgen.real.readers.files import dataset_order
 from busgen.similarity.registration import find_duplicates
 
 SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})

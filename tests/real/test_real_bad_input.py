@@ -104,15 +104,7 @@ def write_text(path: Path) -> None:
     path.write_text("404 not found")
 
 
-def make_float(path: Path) -> None:
-    Image.open(path).convert("F").save(path, format="TIFF")
-
-
-def make_cmyk(path: Path) -> None:
-    Image.open(path).convert("CMYK").save(path, format="TIFF")
-
-
-DAMAGES = (truncate, empty, flip_a_byte, write_text, make_float, make_cmyk)
+DAMAGES = (truncate, empty, flip_a_byte, write_text)
 
 
 @each

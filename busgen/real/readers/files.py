@@ -1,20 +1,17 @@
-"""What readers share about published folders: roots, images, ids, tables, lesion masks, pairs.
+"""What readers share about published folders: roots, images, ids, tables, lesion masks.
 
 In: the folder that a user gave, tables (CSV or xlsx) and masks (1-bit, grey, RGB or RGBA, one or
 several an image) as published. Out: the dataset's root, its images in a fixed order, names that are
 safe as ids (file names stay as published, Unicode and all); rows `{column: cell}`, cells stripped,
 empty where nothing stands; (H, W) uint8 {0, 1} masks. A mask of another size or a damaged one is an
-error, one that is not there is none: the image is still of use. Of a folder of any layout, which
-files are images, which are masks, and whose: these are `NAME_mask.png` beside `NAME.png`, several
-of one image too, or files of the same name in a folder `masks`.
+error, one that is not there is none: the image is still of use.
 """
 
 import csv
 import hashlib
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -25,14 +22,12 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import load_image
+from busgen.imaging.decode import load_mask
+from busgen.imaging.pairs import is_litter, natural_key
 
 Row = dict[str, str]
 SPECK = 0.01  # of the largest part's area
 OTHER_IMAGES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
-KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "gt", "ground_truth"}
-MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
 
 
 def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str) -> Path:
@@ -42,7 +37,7 @@ def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: 
     """
     if is_root(path):
         return path
-    inside = [p for p in sorted(path.iterdir()) if p.is_dir() and not _is_litter(p.name)]
+    inside = [p for p in sorted(path.iterdir()) if p.is_dir() and not is_litter(p.name)]
     inside = [p for p in inside if is_root(p)]
     if len(inside) != 1:
         found = ", ".join(p.name for p in inside) or "none"
@@ -53,7 +48,7 @@ def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: 
 def find_files(folder: Path) -> list[Path]:
     """Return the PNG files directly in `folder`, numbers in order; no hidden ones."""
     found = (p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
-    return sorted((p for p in found if not _is_litter(p.name)), key=lambda p: natural_key(p.name))
+    return sorted((p for p in found if not is_litter(p.name)), key=lambda p: natural_key(p.name))
 
 
 def find_other(folder: Path) -> list[str]:
@@ -66,12 +61,6 @@ def dataset_order(name: str) -> tuple[int, str]:
     return schema.DATASETS.index(name) if name in schema.DATASETS else len(schema.DATASETS), name
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Return a sorting key by which 2 comes before 10, whatever the Unicode form."""
-    parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
-    return [int(part) if part.isdecimal() else part for part in parts], name
-
-
 def ascii_id(text: str) -> str:
     """Return `text` in ASCII letters, digits, `-` and `_`; what is lost is replaced by a hash."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
@@ -80,11 +69,6 @@ def ascii_id(text: str) -> str:
         return slug
     normal = unicodedata.normalize("NFC", text)
     return f"{slug}-{hashlib.blake2b(normal.encode(), digest_size=4).hexdigest()}"
-
-
-def _is_litter(name: str) -> bool:
-    """Return whether an operating system left it: resource forks, archives' own folders."""
-    return name.startswith((".", "__MACOSX"))
 
 
 def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[Row]:
@@ -179,62 +163,7 @@ def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
     """
     masks = []
     for path in paths:
-        pixels = load_image(path)[0]
-        require_size(path.name, pixels, shape)
-        masks.append(to_binary(pixels))
+        mask = load_mask(path)
+        require_size(path.name, mask, shape)
+        masks.append(mask)
     return np.maximum.reduce(masks) if masks else None
-
-
-def list_files(path: Path) -> list[Path]:
-    """Return the image files below a folder, relative to it, in the order of names."""
-    found = (
-        p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file()
-    )
-    visible = [p for p in found if not any(map(_is_litter, p.parts))]
-    return sorted(visible, key=lambda p: natural_key(p.as_posix()))
-
-
-def match_pairs(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
-    """Return images, and the masks of each that has any, of relative paths of both."""
-    masks = [file for file in files if {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
-    rest = [file for file in files if not {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
-    known = {(file.parent, file.stem) for file in rest}
-    reference = {
-        file: base for file in rest if (base := _base(file)) and (file.parent, base) in known
-    }
-    images = [file for file in rest if file not in reference]
-    places = {key: image for image in reversed(images) for key in _places(image)}
-    found: dict[Path, list[Path]] = defaultdict(list)
-    for mask, base in reference.items():
-        found[places[mask.parent, Path(base)]].append(mask)
-    for mask in masks:
-        image = next((places[key] for key in _mask_places(mask) if key in places), None)
-        if image is not None:
-            found[image].append(mask)
-    return images, dict(found)
-
-
-def _base(file: Path) -> str | None:
-    match = MASK_NAME.fullmatch(file.stem)
-    return match[1] if match else None
-
-
-def _places(image: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield (folder, name within) under which a mask may look for an image.
-
-    Its own folder first, then with any folder on the way left out: `a/images/b/x` is `b/x` of `a`.
-    """
-    parts = image.with_suffix("").parts
-    yield Path(*parts[:-1]), Path(parts[-1])
-    for k in range(len(parts) - 1):
-        yield Path(*parts[:k]), Path(*parts[k + 1 :])
-
-
-def _mask_places(mask: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield where the image of a mask in a mask folder may be."""
-    parts = mask.parts
-    k = next(n for n, part in enumerate(parts) if part.lower() in MASK_FOLDERS)
-    within = Path(*parts[k + 1 :])
-    for name in (within.stem, _base(within)):
-        if name is not None:
-            yield Path(*parts[:k]), within.parent / name

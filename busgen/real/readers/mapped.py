@@ -18,18 +18,9 @@ import yaml
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
+from busgen.imaging.pairs import KINDS, list_files, match_pairs, natural_key
 from busgen.params.real import DatasetMap
-from busgen.real.readers.files import (
-    KINDS,
-    Row,
-    ascii_id,
-    find_separator,
-    list_files,
-    load_union,
-    match_pairs,
-    natural_key,
-    read_rows,
-)
+from busgen.real.readers.files import Row, ascii_id, find_separator, load_union, read_rows
 
 YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _SEPARATORS = re.compile(r"\s*[|,;&]\s*")
@@ -63,7 +54,8 @@ def origin_of(given: DatasetMap) -> DatasetInfo:
 def list_images(path: Path, given: DatasetMap) -> Listing:
     """Return what the folder holds by the map; raises as `registry.list_images`."""
     files = list_files(path)
-    images, masks = match_pairs(files)
+    pairs = match_pairs(files)
+    images, masks = pairs.images, pairs.masks
     chosen = {p.relative_to(path) for p in path.glob(given.images) if p.suffix.lower() in KINDS}
     if given.masks is not None:
         found = {image: _find_masks(path, given.masks, image) for image in chosen}
@@ -186,7 +178,8 @@ def propose(word: str) -> str:
     path = Path(place)
     if not place or not path.is_dir():
         raise UserError("a dataset must be NAME=PATH, a folder", repr(word), "e.g. my=data/raw/MY")
-    images, masks = match_pairs(list_files(path))
+    pairs = match_pairs(list_files(path))
+    images, masks = pairs.images, pairs.masks
     if not images:
         rule = "a dataset must hold PNG, JPEG, TIFF or BMP images"
         raise UserError(rule, f"none in {path}", "give the unpacked download")

@@ -1,0 +1,219 @@
+"""A folder of plain images as a set: any common layout, nothing left out without a word.
+
+In: a folder; how to read it, where names do not say. Out: a `Source`. Which files are images and
+masks, and whose, `busgen.imaging.pairs` tells, or a table: columns are `file`, `folder`, `split`
+where a folder is named so, and those of `metadata.csv`, `.jsonl` or `.parquet` (as Hugging Face's
+imagefolder has them, or the only CSV file) whose rows name files; one such as `mask_file_name`
+names masks.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from busgen.errors import DataError, UserError
+from busgen.image_sets import parquet
+from busgen.image_sets.parquet import METADATA_TABLE
+from busgen.image_sets.source import (
+    AT_ONCE,
+    SPLITS,
+    Found,
+    Image,
+    Reading,
+    Row,
+    Source,
+    open_images,
+)
+from busgen.imaging.decode import decode_image, to_grey
+from busgen.imaging.pairs import (
+    KINDS,
+    MASK_WORDS,
+    OTHER_KINDS,
+    Pairs,
+    join,
+    list_files,
+    match_pairs,
+)
+from busgen.real.readers import files
+from busgen.real.readers.files import find_separator
+
+METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
+LEFT_OUT = 0.1  # share of masks, or of files, beyond which leaving them out must be allowed
+LOOKED_AT = 8  # images whose levels are looked at before a set is read
+FEW_LEVELS, BLACK = 3, 8  # levels of a mask; the brightest of a black image
+GLOBS = "name them: --images GLOB --masks GLOB"
+_NAMES = ("file_name", "filename", "image_filename", "file", "image", "path", "image_id", "id")
+
+
+def open_set(path: Path, reading: Reading) -> Source:
+    """Return the set in a folder of plain images.
+
+    Raises `UserError` if no image is there, its table names none of them, or what is there would
+    be misread: images that look like masks, or are black; masks of no image, files that cannot be
+    read, more of either than a tenth unless `reading` allows it.
+    """
+    pairs = _match(path, reading)
+    images, masks = pairs.images, pairs.masks
+    columns = _columns(path, images)
+    pairs = _named_masks(path, pairs, columns)
+    images, masks = pairs.images, pairs.masks
+    found = _check(path, pairs, reading)
+    rows = []
+    for image in images:
+        row: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
+        named = [SPLITS[part.lower()] for part in image.parts[:-1] if part.lower() in SPLITS]
+        row |= {"split": named[0]} if named else {}
+        rows.append(row | columns.get(image, {}))
+
+    def load(chosen: Sequence[int]) -> Iterator[Image]:
+        left = iter(images[k] for k in chosen)
+        while part := list(islice(left, AT_ONCE)):
+            masked = [(k, [(path / m).read_bytes() for m in masks.get(k, ())]) for k in part]
+            yield from open_images(
+                [(str(k), (path / k).read_bytes(), m) for k, m in masked], reading.label
+            )
+
+    return Source(path, "folder", rows, load, found=found)
+
+
+def _match(path: Path, reading: Reading) -> Pairs:
+    """Return the pairs that names tell, or the patterns of `reading`."""
+    files = list_files(path)
+    if reading.images is None and reading.masks is None:
+        return match_pairs(files)
+    images, masks = (
+        _glob(path, pattern, files) if pattern else []
+        for pattern in (reading.images, reading.masks)
+    )
+    if not reading.masks:
+        return match_pairs(images)
+    rest = match_pairs([file for file in files if file not in masks]).images
+    return join(images if reading.images else rest, masks)
+
+
+def _glob(path: Path, pattern: str, files: Sequence[Path]) -> list[Path]:
+    """Return which of the files lie at a pattern; `UserError` if it is none, or none does."""
+    try:
+        chosen = {found.relative_to(path) for found in path.glob(pattern)}
+    except (NotImplementedError, ValueError) as error:
+        rule = "a pattern must be of paths within the folder"
+        raise UserError(rule, pattern, "e.g. --masks 'labels/**/*.png'") from error
+    if not chosen.intersection(files):
+        raise UserError(f"images must lie at {pattern}", f"none in {path}", "mend the pattern")
+    return [file for file in files if file in chosen]
+
+
+def _named_masks(path: Path, pairs: Pairs, columns: Mapping[Path, Row]) -> Pairs:
+    """Return the pairs with the masks that a table names, e.g. in `mask_file_name`."""
+    found: dict[Path, list[Path]] = {}
+    for image, row in columns.items():
+        for column, cell in row.items():
+            words, name = set(re.split(r"[\W_]+", column.lower())), str(cell)
+            if not words & MASK_WORDS or not name.lower().endswith(KINDS):
+                continue
+            places = (parent / name for parent in image.parents)
+            mask = next((place for place in places if (path / place).is_file()), None)
+            if mask is None:
+                rule = f"{column} must name files beside the table"
+                raise UserError(rule, f"no {name}", "mend the table, or add the file")
+            found.setdefault(image, []).append(mask)
+    named = {mask for own in found.values() for mask in own}
+    images = [image for image in pairs.images if image not in named]
+    masks = {image: own for image, own in pairs.masks.items() if image not in named}
+    return Pairs(images, masks | found, [mask for mask in pairs.alone if mask not in named])
+
+
+def _check(path: Path, pairs: Pairs, reading: Reading) -> Found:
+    """Return what was found; raise `UserError` where it would be misread."""
+    images, unread = pairs.images, list_files(path, OTHER_KINDS)
+    used = sum(map(len, pairs.masks.values()))
+    alone, other = ([file.as_posix() for file in some] for some in (pairs.alone, unread))
+    found = Found(len(images), used + len(alone), len(pairs.masks), tuple(alone), tuple(other))
+    if not images:
+        rule = f"{path} must hold images, Parquet files or a saved dataset"
+        got = "none" if not (alone or other) else str(found)
+        raise UserError(rule, got, f"images are {', '.join(KINDS)}; {GLOBS}")
+    if alone and not pairs.masks:
+        raise UserError(f"masks in {path} must be of its images", str(found), GLOBS)
+    left = max(len(alone) / max(found.masks, 1), len(other) / (len(images) + len(other)))
+    if left > LEFT_OUT and not reading.allow_unread:
+        rule = f"at most {LEFT_OUT:.0%} of the masks and files in {path} may be left out"
+        raise UserError(rule, str(found), f"{GLOBS}, or --allow-unread")
+    _require_grey(path, [images[k] for k in np.linspace(0, len(images) - 1, LOOKED_AT).astype(int)])
+    return found
+
+
+def _require_grey(path: Path, some: Sequence[Path]) -> None:
+    """Raise `UserError` where most of some images look like masks, or are black."""
+    seen = [to_grey(decode_image((path / file).read_bytes(), file.name)[0]) for file in some]
+    flat = [k for k, image in enumerate(seen) if len(np.unique(image)) <= FEW_LEVELS]
+    black = [k for k, image in enumerate(seen) if image.max() < BLACK]
+    for which, rule, got in (
+        (black, "must not be black", f"levels up to {BLACK - 1}"),
+        (flat, "must not look like masks", f"{FEW_LEVELS} grey levels at the most"),
+    ):
+        if len(which) > len(seen) / 2:
+            got = f"{len(which)} of {len(seen)} looked at have {got}, e.g. {some[which[0]]}"
+            raise UserError(f"images in {path} {rule}", got, GLOBS)
+
+
+def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
+    """Return what tables say of images."""
+    tables = sorted(file for name in METADATA for file in path.rglob(name))
+    if not tables:
+        tables = sorted(path.glob("*.csv"))
+        tables = tables if len(tables) == 1 else []
+    if not tables:
+        return {}
+    record: dict[Path, Row] = {}
+    for table in tables:
+        record |= _to_record(table, path, images)
+    if not record:
+        rule = f"{tables[0].name} must name images in {' or '.join(_NAMES)}"
+        raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
+    return record
+
+
+def _to_record(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
+    rows = _rows(table)
+    names = {name.lower(): name for row in rows for name in row}
+    column = next((names[name] for name in _NAMES if name in names), None)
+    if column is None:
+        return {}
+    by_name = _by_name(images, table.parent.relative_to(path))
+    named = ((str(row.get(column, "")), row) for row in rows)
+    return {by_name[name]: row for name, row in named if name in by_name}
+
+
+def _rows(table: Path) -> list[Row]:
+    """Return the rows of a CSV, JSON Lines or Parquet file."""
+    if table.suffix == ".parquet":
+        return parquet.read_rows(table)
+    if table.suffix == ".jsonl":
+        return _to_lines(table)
+    return list(files.read_rows(table, (), find_separator(table)))
+
+
+def _to_lines(table: Path) -> list[Row]:
+    """Return the objects of a JSON Lines file, nothing nested."""
+    try:
+        lines = table.read_text("utf-8-sig").split("\n")
+        record = [json.loads(line) for line in lines if line.strip()]
+        return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in record]
+    except (OSError, ValueError, AttributeError) as error:
+        rule = f"{table.name} must hold a JSON object a line"
+        raise DataError(rule, error, "restore the file") from error
+
+
+def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:
+    """Return images in `folder` by path, by name and by name without ending, in this order."""
+    own = [image for image in images if image.is_relative_to(folder)]
+    record: dict[str, Path] = {}
+    for image in own:
+        record.setdefault(image.stem, image)
+    record |= {image.name: image for image in reversed(own)}
+    return record | {image.relative_to(folder).as_posix(): image for image in own}

@@ -1,0 +1,93 @@
+"""A folder as a set: what would be misread is refused, what is left out is said."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from busgen.cli import app
+from busgen.errors import UserError
+from busgen.image_sets.inspect import describe
+from busgen.image_sets.open import open_set
+from busgen.image_sets.source import Reading
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def save_pairs(tmp_path, make_image):
+    """Return a function that saves pairs by the patterns of their names, and returns the folder."""
+
+    def save_all(image, mask, count=4, pixels=None):
+        for k in range(count):
+            shown, outlined = make_image(k)
+            save(tmp_path / image.format(k), shown if pixels is None else pixels(shown))
+            if mask:
+                save(tmp_path / mask.format(k), outlined)
+        return tmp_path
+
+    return save_all
+
+
+def test_an_nnunet_folder_has_its_masks(save_pairs, make_image):
+    source = open_set(save_pairs("imagesTr/p{}_0000.png", "labelsTr/p{}.png"))
+    masks = [mask for _, mask in source.load(range(4))]
+    assert all(np.array_equal(mask > 0, make_image(k)[1] > 0) for k, mask in enumerate(masks))
+    assert str(source.found) == "4 images, 4 of them with a mask (4 masks)"
+
+
+def test_masks_that_a_table_names_are_no_images(save_pairs):
+    folder = save_pairs("a/{}.png", "b/{}-outline.png")
+    rows = [{"file_name": f"a/{k}.png", "mask_file_name": f"b/{k}-outline.png"} for k in range(4)]
+    lines = "\n".join(map(json.dumps, rows))
+    (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    source = open_set(folder)
+    assert len(source) == source.found.paired == 4
+    assert all(mask.any() for _, mask in source.load(range(4)))
+
+
+def test_patterns_name_what_names_do_not_tell(save_pairs):
+    folder = save_pairs("left/{}.png", "right/{}.png")
+    source = open_set(folder, Reading(images="left/*.png", masks="right/*.png"))
+    assert len(source) == source.found.paired == 4
+    with pytest.raises(UserError, match="pattern must be of paths within the folder"):
+        open_set(folder, Reading(masks="/etc/*"))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "pixels", "said"),
+    [
+        ("x/{}.png", None, lambda grey: (grey > 99).astype(np.uint8) * 255, "look like masks"),
+        ("x/{}.png", None, lambda grey: grey // 64, "must not be black"),
+        ("x/{}.png", "masks/other{}.png", None, "must be of its images"),
+        ("masks/{}.png", None, None, "must hold images"),
+    ],
+)
+def test_what_would_be_misread_is_refused(save_pairs, image, mask, pixels, said):
+    with pytest.raises(UserError, match=said):
+        open_set(save_pairs(image, mask, pixels=pixels))
+
+
+def test_files_of_other_kinds_are_refused_unless_they_may_be_left_out(save_pairs):
+    folder = save_pairs("{}.png", "{}_mask.png")
+    (folder / "volume.nii.gz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"1 files not read, e\.g\. volume\.nii\.gz"):
+        open_set(folder)
+    assert len(open_set(folder, Reading(allow_unread=True))) == 4
+
+
+def test_inspect_shows_what_is_read(save_pairs, tmp_path):
+    folder = save_pairs("{}.png", "{}_mask.png", pixels=lambda grey: grey.astype(np.uint16) * 257)
+    record = describe(open_set(folder), lambda _: None)
+    assert record["with a lesion"] == record["images"] == 4
+    assert record["changed in reading"] == "16 bits made 8 (4)"
+    sheet = tmp_path / "out" / "sheet.png"
+    sheet.parent.mkdir()
+    done = CliRunner().invoke(app, ["inspect", str(folder), "--sheet", str(sheet), "--json"])
+    assert json.loads(done.stdout)["found"] == record["found"]
+    assert Image.open(sheet).size == (6 * 192, 192)
