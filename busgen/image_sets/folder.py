@@ -30,6 +30,7 @@ from busgen.image_sets.source import (
 )
 from busgen.imaging.decode import decode_image, to_grey
 from busgen.imaging.pairs import (
+    IMAGE_WORDS,
     KINDS,
     MASK_WORDS,
     OTHER_KINDS,
@@ -112,8 +113,10 @@ def _named_masks(path: Path, pairs: Pairs, columns: Mapping[Path, Row]) -> Pairs
     found: dict[Path, list[Path]] = {}
     for image, row in columns.items():
         for column, cell in row.items():
-            words, name = set(re.split(r"[\W_]+", column.lower())), str(cell)
-            if not words & MASK_WORDS or not name.lower().endswith(KINDS):
+            words, name = re.split(r"[\W_]+", column.lower()), str(cell)
+            further = words[-2:] == ["file", "name"] and len(words) > 2
+            outlines = MASK_WORDS.intersection(words) or (further and words[0] not in IMAGE_WORDS)
+            if not outlines or not name.lower().endswith(KINDS):
                 continue
             places = (parent / name for parent in image.parents)
             mask = next((place for place in places if (path / place).is_file()), None)

@@ -7,7 +7,7 @@ their names, `split` from the files' names where no column tells it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
 from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Reading, Row, Source, open_images
+from busgen.imaging.pairs import IMAGE_WORDS, MASK_WORDS
 from busgen.io import read_json
 
-IMAGES, MASKS = ("image", "img", "image", "images"), ("mask", "masks", "segmentation")
 FAMILY = "family_id"  # what busgen's own releases keep together
 METADATA_TABLE = "metadata.parquet"  # of a folder of images: holds none itself
 ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
@@ -60,14 +60,15 @@ def open_set(path: Path, parts: Sequence[_File], form: str, reading: Reading) ->
     Raises `DataError` if a file is damaged; `UserError` if there is no column of images.
     """
     schema = _schema(parts[0][0])
-    image, mask = _column(schema, IMAGES, reading.image), _column(schema, MASKS, reading.mask)
+    mask = _column(schema, MASK_WORDS, reading.mask)
+    image = _column(schema, IMAGE_WORDS, reading.image, mask)
     if image is None:
-        rule = f"{path} must have a column of images (bytes, or bytes and path), {IMAGES[0]}"
+        rule = f"{path} must have a column of images (bytes, or bytes and path), image"
         raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
-    plain = [f.name for f in schema if _to_text(f.type)]
     labels = _labels(parts[0][0], schema)
     rows = []
-    for file, split in parts:
+    for file, split in parts:  # whose columns may differ
+        plain = [f.name for f in _schema(file) if _to_text(f.type)]
         record = {} if "split" in plain or split is None else {"split": split}
         for batch in _batches(file, plain):
             rows += [record | _name_labels(row, labels) for row in batch.to_pylist()]
@@ -80,16 +81,15 @@ def open_set(path: Path, parts: Sequence[_File], form: str, reading: Reading) ->
             for number in sorted(wanted & {*range(start, start + batch.num_rows)}):
                 row = batch.slice(number - start, 1).to_pylist()[0]
                 name = f"row {number} of {path.name}"
-                own = _bytes(row[image], path)
-                if own is None:
-                    rule = f"each row of {path.name} must have an image"
-                    raise DataError(rule, "none", "leave it out")
-                outlined = None if mask is None else _bytes(row[mask], path)
-                files.append((name, own, [] if outlined is None else [outlined]))
+                shown = _files(row.get(image), path)
+                if len(shown) != 1:
+                    rule = f"each row of {path.name} must have one image"
+                    raise DataError(rule, f"{len(shown)} in {name}", "leave it out")
+                files.append((name, shown[0], _files(row.get(mask), path)))
             yield from open_images(files, reading.label)
             start += batch.num_rows
 
-    group = FAMILY if FAMILY in plain else None
+    group = FAMILY if any(FAMILY in row for row in rows) else None
     return Source(path, form, rows, load, group, tuple(columns))
 
 
@@ -97,7 +97,8 @@ def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield some dozens of rows at a time."""
     try:
         if path.suffix == ".parquet":
-            yield from pq.ParquetFile(path).iter_batches(AT_ONCE, columns=columns)
+            own = [name for name in columns if name in pq.read_schema(path).names]
+            yield from pq.ParquetFile(path).iter_batches(AT_ONCE, columns=own)
             return
         with pa.memory_map(str(path)) as file:
             for batch in pa.ipc.open_stream(file):
@@ -118,16 +119,21 @@ def _schema(path: Path) -> pa.Schema:
         raise DataError(f"{path.name} must be a whole table", error, "restore it") from error
 
 
-def _column(schema: pa.Schema, names: Sequence[str], request: str | None) -> str | None:
-    """Return the column of images asked for, else one of the usual names, None without any."""
-    binary = (pa.types.is_binary, pa.types.is_large_binary)
-    found = [
-        field.name
-        for field in schema
-        if (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
-        or any(is_kind(field.type) for is_kind in binary)
-    ]
-    return request if request in found else next((n for n in found if n.lower() in names), None)
+def _column(
+    schema: pa.Schema, words: Collection[str], request: str | None, taken: str | None = None
+) -> str | None:
+    """Return the column of images asked for, else one whose name says so, None without any."""
+    found = [field.name for field in schema if _holds_images(field.type) and field.name != taken]
+    said = (name for name in found if {*re.split(r"[\W_]+", name.lower())} & {*words})
+    return request if request in found else next(said, None)
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    """Return whether a column has bytes, bytes and path, or lists of these."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_images(kind.value_type)
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return bool(binary or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0))
 
 
 def _to_text(kind: pa.DataType) -> bool:
@@ -159,15 +165,17 @@ def _name_labels(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> di
     return row | names
 
 
-def _bytes(cell: Any, path: Path) -> bytes | None:  # noqa: ANN401 - whatever a table holds
-    """Return an image's bytes: the cell's own, or those of the file that it names."""
+def _files(cell: Any, path: Path) -> list[bytes]:  # noqa: ANN401 - whatever a table holds
+    """Return the images of a cell: its own bytes, or the files that it names; several of a list."""
+    if isinstance(cell, list):
+        return [data for each in cell for data in _files(each, path)]
     data = cell["bytes"] if isinstance(cell, dict) else cell
     if data or not isinstance(cell, dict) or not cell.get("path"):
-        return bytes(data) if data else None
+        return [bytes(data)] if data else []
     file = (path if path.is_dir() else path.parent) / cell["path"]
     if not file.is_file():
         raise DataError("an image that a table names must be there", str(file), "restore it")
-    return bytes(file.read_bytes())
+    return [file.read_bytes()]
 
 
 def _split(path: Path) -> str | None:

@@ -2,21 +2,24 @@
 
 In: a release folder. Out: a folder, whole or not at all:
 
-- ``folder``: per split `images/`, `masks/` and `metadata.csv`;
+- ``folder``: per split `images/`, `masks/` and `metadata.parquet`; `samples.csv` of all;
 - ``coco``: `images/<split>/`, `annotations/instances_<split>.json`, masks as run lengths;
 - ``nnunet``: the raw layout of nnU-Net version 2;
-- ``dicom``: per split `images/` and `segmentations/` and `metadata.csv`.
+- ``dicom``: the same with `images/` and `segmentations/`.
 """
 
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.arrays import Pixels
@@ -32,7 +35,7 @@ from busgen.release.signing import Signature
 
 Row = dict[str, Any]
 Save = Callable[[Row, str, Path], tuple[str, str]]  # row, name, folder -> names of its files
-EXPORT = "export"
+EXPORT, METADATA = "export", "metadata.parquet"
 _THIN = tuple(column.name for column in schema.columns("index"))
 _CATEGORIES = {"benign": 1, "malignant": 2}
 
@@ -92,18 +95,42 @@ def _to_dicom(folder: Path, out: Path, _: Signature | None) -> None:
 
 
 def _write_splits(folder: Path, out: Path, kinds: tuple[str, str], save: Save) -> None:
-    """Let `save` write each sample to the folder of its split; list them in `metadata.csv`."""
-    for split in _splits(folder):
-        for kind in kinds:
-            (out / split / kind).mkdir(parents=True)
-        with (out / split / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file_name", "mask_file_name", *_THIN])
-            for row in _rows(folder, split, (*_THIN, "image", "mask")):
-                names = save(row, _name(row["sample_id"]), out / split)
-                cells = [row[column] for column in _THIN]
-                cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
-                writer.writerow([*names, *cells])
+    """Let `save` write each sample to the folder of its split; list them in two ways.
+
+    `metadata.parquet` of a split has the columns' types, so that all splits have the same;
+    `samples.csv` has all splits, for people and spreadsheets.
+    """
+    with (out / "samples.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "mask_file_name", *_THIN])
+        for split in _splits(folder):
+            for kind in kinds:
+                (out / split / kind).mkdir(parents=True)
+            with ExitStack() as stack:
+                parts: pq.ParquetWriter | None = None
+                for table in read_rows(folder, (*_THIN, "image", "mask"), split):
+                    rows = table.to_pylist()
+                    names = [save(row, _name(row["sample_id"]), out / split) for row in rows]
+                    part = _list_samples(table, names)
+                    if parts is None:
+                        path = out / split / METADATA
+                        parts = stack.enter_context(pq.ParquetWriter(path, part.schema))
+                    parts.write_table(part)
+                    for row, own in zip(rows, names, strict=True):
+                        places = (f"{split}/{name}" if name else "" for name in own)
+                        cells = (row[column] for column in _THIN)
+                        words = ("|".join(map(str, c)) if isinstance(c, list) else c for c in cells)
+                        writer.writerow([*places, *words])
+
+
+def _list_samples(table: pa.Table, names: Sequence[tuple[str, str]]) -> pa.Table:
+    """Return the index's columns of rows, the names of their files before them."""
+    images, masks = zip(*((image, mask or None) for image, mask in names), strict=True)
+    thin = table.select(_THIN).replace_schema_metadata(None)
+    both = (("mask_file_name", masks), ("file_name", images))
+    for name, column in both:
+        thin = thin.add_column(0, name, pa.array(column, pa.string()))
+    return thin
 
 
 def _to_coco(folder: Path, out: Path, signature: Signature | None) -> None:
@@ -116,41 +143,42 @@ def _to_coco(folder: Path, out: Path, signature: Signature | None) -> None:
             for name, number in _CATEGORIES.items()
         ],
     }
+    written = {"images": 0, "annotations": 0}  # ids are unique over splits
     for split in _splits(folder):
+        first = written["images"]
         (out / "images" / split).mkdir(parents=True)
         path = out / "annotations" / f"instances_{split}.json"
         with path.open("w", encoding="utf-8") as file:  # piece by piece: bounded memory
             file.write(json.dumps(head)[:-1])
             for key, records in (
                 ("images", _coco_images(folder, split, out, signature)),
-                ("annotations", _coco_annotations(folder, split)),
+                ("annotations", _coco_annotations(folder, split, first)),
             ):
                 file.write(f',\n"{key}": [')
                 for i, record in enumerate(records):
-                    file.write((",\n" if i else "\n") + json.dumps(record, ensure_ascii=False))
+                    written[key] += 1
+                    own = {"id": written[key]} | record
+                    file.write((",\n" if i else "\n") + json.dumps(own, ensure_ascii=False))
                 file.write("]")
             file.write("}\n")
 
 
 def _coco_images(folder: Path, split: str, out: Path, signature: Signature | None) -> Iterator[Row]:
     """Write the images of a split and yield their records."""
-    for number, row in enumerate(_rows(folder, split, ("sample_id", "engine", "image")), start=1):
+    for row in _rows(folder, split, ("sample_id", "engine", "image")):
         name = f"{_name(row['sample_id'])}.png"
         _write_image(out / "images" / split / name, row, signature)
         height, width = decode_png(row["image"]["bytes"], name).shape
-        yield {"id": number, "file_name": name, "height": height, "width": width, "license": 1}
+        yield {"file_name": name, "height": height, "width": width, "license": 1}
 
 
-def _coco_annotations(folder: Path, split: str) -> Iterator[Row]:
-    """Yield one annotation a lesion."""
-    count = 0
+def _coco_annotations(folder: Path, split: str, first: int) -> Iterator[Row]:
+    """Yield one annotation a lesion; the split's images are numbered from `first` + 1 on."""
     rows = _rows(folder, split, ("sample_id", "pathology", "mask"))
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(rows, start=first + 1):
         mask = decode_png(row["mask"]["bytes"], row["sample_id"])
         if mask.any():
-            count += 1
             yield {
-                "id": count,
                 "image_id": number,
                 "category_id": _CATEGORIES[row["pathology"]],
                 "segmentation": {"counts": _run_lengths(mask), "size": list(mask.shape)},

@@ -223,3 +223,15 @@ def test_what_is_no_set_or_damaged_is_refused(tmp_path, pair):
     pq.write_table(missing, tmp_path / "x.parquet")
     with pytest.raises(DataError, match=r"gone\.png"):
         pixels_of(open_set(tmp_path))
+
+
+def test_several_masks_of_a_row_and_parts_with_other_columns(tmp_path, pair):
+    images, masks = ([{"bytes": encode_png(each), "path": None} for each in one] for one in pair)
+    for name, k, more in (("a", 0, {"patient": ["p"]}), ("b", 1, {"score": [1.5]})):
+        columns = {"mask_image": [[masks[k], masks[2]]], "image": [images[k]]} | more
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    source = open_set(tmp_path)
+    assert [row.get("patient") for row in source.rows] == ["p", None]
+    found, outlined = pixels_of(source)
+    assert np.abs(found.astype(int) - np.stack(pair[0][:2])).mean() < 3
+    assert np.array_equal(outlined[1], (pair[1][1] | pair[1][2]) // 255)

@@ -1,8 +1,7 @@
 """DICOM export, read back by pydicom and highdicom."""
 
-import csv
-
 import numpy as np
+import pyarrow.parquet as pq
 import pydicom
 import pytest
 from highdicom.seg import segread
@@ -19,8 +18,8 @@ def exported(release, tmp_path_factory):
     export(release, out, "dicom")
     rows = []
     for split in ("train", "test"):
-        with (out / split / "metadata.csv").open(encoding="utf-8", newline="") as file:
-            rows += [row | {"folder": out / split} for row in csv.DictReader(file)]
+        listed = pq.read_table(out / split / "metadata.parquet").to_pylist()
+        rows += [row | {"folder": out / split} for row in listed]
     return rows
 
 

@@ -35,20 +35,36 @@ def test_folder(release, tmp_path):
     out = tmp_path / "a folder é"
     export(release, out, "folder")
     for split in ("train", "test"):
-        with (out / split / "metadata.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = pq.read_table(out / split / "metadata.parquet").to_pylist()
         assert [row["sample_id"] for row in rows] == _ids(release, split)
         for row in rows:
             name = row["sample_id"]
             assert (_grey(out / split / row["file_name"]) == read_image(release, name)).all()
             assert (_grey(out / split / row["mask_file_name"]) == read_mask(release, name)).all()
     malignant = next(row for row in rows if row["pathology"] == "malignant")
-    assert malignant["margin"] == "angular|spiculated"
+    assert malignant["margin"] == ["angular", "spiculated"]
+    with (out / "samples.csv").open(encoding="utf-8", newline="") as file:
+        listed = list(csv.DictReader(file))
+    assert [row["sample_id"] for row in listed] == _ids(release, None)
+    assert all((out / row["file_name"]).is_file() for row in listed)
+    assert listed[-1]["margin"] == "|".join(rows[-1]["margin"])
+
+
+def test_a_folder_opens_as_an_imagefolder_though_a_column_is_empty_in_one_split(release, tmp_path):
+    export(release, tmp_path / "out", "folder")
+    import datasets
+
+    found = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"))
+    for split, part in found.items():
+        assert part["sample_id"] == _ids(release, split)
+        assert np.array_equal(
+            np.asarray(part[0]["image"]), read_image(release, part[0]["sample_id"])
+        )
 
 
 def test_coco(release, tmp_path):
     export(release, tmp_path / "coco", "coco")
-    lesions = 0
+    lesions, ids = 0, {"images": [], "annotations": []}
     for split in ("train", "test"):
         text = (tmp_path / "coco" / "annotations" / f"instances_{split}.json").read_text("utf-8")
         record = json.loads(text)
@@ -69,8 +85,10 @@ def test_coco(release, tmp_path):
                 columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
             ]  # fmt: skip
         lesions += len(record["annotations"])
-        assert len({a["id"] for a in record["annotations"]}) == len(record["annotations"])
+        for key, own in ids.items():
+            own += [one["id"] for one in record[key]]
     assert lesions == 28
+    assert all(own == [*range(1, len(own) + 1)] for own in ids.values())  # unique over splits
 
 
 @pytest.mark.parametrize(
