@@ -1,10 +1,10 @@
 """A folder of plain images as a set: any common layout, nothing left out without a word.
 
 In: a folder; how to read it, where names do not say. Out: a `Source`. Which files are images and
-masks, and whose, `busgen.imaging.pairs` tells, or a table: columns are `file`, `folder`, `split`
-where a folder is named so, and those of `metadata.csv`, `.jsonl` or `.parquet` (as Hugging Face's
-imagefolder has them, or the only CSV file) whose rows name files; one such as `mask_file_name`
-names masks.
+masks, and whose, `busgen.imaging.pairs` tells; `outlines` finds what is outlined in numbers.
+Columns are `file`, `folder`, `split` where a folder is named so, and those of `metadata.csv`,
+`.jsonl` or `.parquet` (as Hugging Face's imagefolder has them, or the only CSV file) whose rows
+name files; one such as `mask_file_name` names masks.
 """
 
 import json
@@ -17,6 +17,7 @@ import numpy as np
 
 from busgen.errors import DataError, UserError
 from busgen.image_sets import parquet
+from busgen.image_sets.outlines import find_outlines
 from busgen.image_sets.parquet import METADATA_TABLE
 from busgen.image_sets.source import (
     AT_ONCE,
@@ -39,6 +40,7 @@ from busgen.imaging.pairs import (
     list_files,
     match_pairs,
 )
+from busgen.io import encode_png
 from busgen.real.readers import files
 from busgen.real.readers.files import find_separator
 
@@ -62,7 +64,8 @@ def open_set(path: Path, reading: Reading) -> Source:
     columns = _columns(path, images)
     pairs = _named_masks(path, pairs, columns)
     images, masks = pairs.images, pairs.masks
-    found = _check(path, pairs, reading)
+    outlines = {} if masks else find_outlines(path, images)
+    found = _check(path, pairs, len(outlines), reading)
     rows = []
     for image in images:
         row: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
@@ -70,13 +73,18 @@ def open_set(path: Path, reading: Reading) -> Source:
         row |= {"split": named[0]} if named else {}
         rows.append(row | columns.get(image, {}))
 
+    def load_files(image: Path) -> tuple[str, bytes, list[bytes]]:
+        own, data = masks.get(image, ()), (path / image).read_bytes()
+        masked = [(path / mask).read_bytes() for mask in own]
+        if image in outlines:
+            shape = decode_image(data, image.name)[0].shape
+            masked.append(encode_png(outlines[image]((shape[0], shape[1]))))
+        return str(image), data, masked
+
     def load(chosen: Sequence[int]) -> Iterator[Image]:
         left = iter(images[k] for k in chosen)
         while part := list(islice(left, AT_ONCE)):
-            masked = [(k, [(path / m).read_bytes() for m in masks.get(k, ())]) for k in part]
-            yield from open_images(
-                [(str(k), (path / k).read_bytes(), m) for k, m in masked], reading.label
-            )
+            yield from open_images([load_files(image) for image in part], reading.label)
 
     return Source(path, "folder", rows, load, found=found)
 
@@ -130,17 +138,18 @@ def _named_masks(path: Path, pairs: Pairs, columns: Mapping[Path, Row]) -> Pairs
     return Pairs(images, masks | found, [mask for mask in pairs.alone if mask not in named])
 
 
-def _check(path: Path, pairs: Pairs, reading: Reading) -> Found:
+def _check(path: Path, pairs: Pairs, outlined: int, reading: Reading) -> Found:
     """Return what was found; raise `UserError` where it would be misread."""
     images, unread = pairs.images, list_files(path, OTHER_KINDS)
     used = sum(map(len, pairs.masks.values()))
     alone, other = ([file.as_posix() for file in some] for some in (pairs.alone, unread))
-    found = Found(len(images), used + len(alone), len(pairs.masks), tuple(alone), tuple(other))
+    paired, masks = len(pairs.masks) + outlined, used + len(alone) + outlined
+    found = Found(len(images), masks, paired, tuple(alone), tuple(other))
     if not images:
         rule = f"{path} must hold images, Parquet files or a saved dataset"
         got = "none" if not (alone or other) else str(found)
         raise UserError(rule, got, f"images are {', '.join(KINDS)}; {GLOBS}")
-    if alone and not pairs.masks:
+    if alone and not paired:
         raise UserError(f"masks in {path} must be of its images", str(found), GLOBS)
     left = max(len(alone) / max(found.masks, 1), len(other) / (len(images) + len(other)))
     if left > LEFT_OUT and not reading.allow_unread:

@@ -51,6 +51,50 @@ def test_masks_that_a_table_names_are_no_images(save_pairs):
     assert all(mask.any() for _, mask in source.load(range(4)))
 
 
+def square(side, shape=(64, 64)):
+    mask = np.zeros(shape, np.uint8)
+    mask[10 : 10 + side, 20 : 20 + side] = 1
+    return mask
+
+
+def test_coco_outlines_are_masks(save_pairs):
+    folder = save_pairs("images/{}.png", None)
+    sides = {"height": 64, "width": 64}
+    polygon = [[20, 10, 29, 10, 29, 19, 20, 19]]
+    lines = square(10).ravel(order="F")
+    starts = np.flatnonzero(np.diff(lines)) + 1
+    counts = np.diff(np.concatenate([[0], starts, [lines.size]])).tolist()
+    record = {
+        "images": [{"id": k, "file_name": f"{k}.png", **sides} for k in range(3)],
+        "annotations": [
+            {"id": 1, "image_id": 0, "segmentation": polygon},
+            {"id": 2, "image_id": 2, "segmentation": {"counts": counts, "size": [64, 64]}},
+        ],
+    }
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "instances.json").write_text(json.dumps(record), encoding="utf-8")
+    source = open_set(folder)
+    masks = [mask for _, mask in source.load(range(4))]
+    assert [int(mask.sum()) for mask in masks] == [100, 0, 100, 0]
+    assert np.array_equal(masks[0], square(10))
+    assert np.array_equal(masks[2], square(10))
+    assert source.found.paired == 2
+
+
+def test_yolo_outlines_are_masks(save_pairs):
+    folder = save_pairs("images/train/{}.png", None)
+    (folder / "labels" / "train").mkdir(parents=True)
+    corners = ((20, 10), (30, 10), (30, 20), (20, 20))
+    line = "0 " + " ".join(f"{x / 64} {y / 64}" for x, y in corners)
+    (folder / "labels" / "train" / "1.txt").write_text(line, encoding="utf-8")
+    (folder / "labels" / "train" / "2.txt").write_text("0 .5 .5 .2 .2", encoding="utf-8")  # a box
+    (folder / "README.txt").write_text("Images of nobody.", encoding="utf-8")
+    source = open_set(folder)
+    masks = [mask for _, mask in source.load(range(4))]
+    assert [bool(mask.any()) for mask in masks] == [False, True, False, False]
+    assert (masks[1] != square(10)).sum() <= 21  # half a pixel around
+
+
 def test_patterns_name_what_names_do_not_tell(save_pairs):
     folder = save_pairs("left/{}.png", "right/{}.png")
     source = open_set(folder, Reading(images="left/*.png", masks="right/*.png"))

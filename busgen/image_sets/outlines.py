@@ -1,0 +1,96 @@
+"""Outlines that are written as numbers: COCO's and YOLO's segmentations of a folder's images.
+
+In: a folder, its images. Out: what draws the mask of each that has any, all classes together.
+COCO: a JSON with `images` and `annotations`, of polygons or run lengths. YOLO: a text file for each
+image, named as masks are; a line is a class and points as shares of the sides.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from busgen.arrays import Floats, Pixels
+from busgen.errors import DataError
+from busgen.imaging.pairs import join, list_files
+
+Draw = Callable[[tuple[int, int]], Pixels]  # (H, W) of the image -> its mask (H, W) {0, 1}
+
+
+def find_outlines(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
+    """Return what draws the masks of images; `DataError` if a file is damaged."""
+    return _find_coco(path, images) or _find_yolo(path, images)
+
+
+def _find_coco(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
+    named: dict[str, Path] = {image.name: image for image in images}
+    named |= {image.as_posix(): image for image in images}
+    found: dict[Path, list[Any]] = defaultdict(list)
+    for file in list_files(path, [".json"]):
+        record = _read_json(path / file)
+        if not isinstance(record, dict) or not {"images", "annotations"} <= {*record}:
+            continue
+        shown = {one["id"]: named.get(str(one["file_name"])) for one in record["images"]}
+        for one in record["annotations"]:
+            image = shown.get(one.get("image_id"))
+            if image is not None and one.get("segmentation"):
+                found[image].append(one["segmentation"])
+    return {image: _drawing(own, _draw_coco) for image, own in found.items()}
+
+
+def _find_yolo(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
+    pairs, found = join(images, list_files(path, [".txt"])), {}
+    for image, files in pairs.masks.items():
+        texts = ((path / file).read_text("utf-8", "replace") for file in files)
+        lines = [line.split() for text in texts for line in text.splitlines()]
+        polygons = [line[1:] for line in lines if len(line) >= 7 and len(line) % 2]
+        try:
+            points = [np.array(one, np.float64).reshape(-1, 2) for one in polygons]
+        except ValueError:
+            continue  # another kind of text
+        if points and all(((one >= 0) & (one <= 1)).all() for one in points):
+            found[image] = _drawing(points, _draw_yolo)
+    return found
+
+
+def _drawing(outlines: Sequence[Any], draw: Callable[[Pixels, Any], None]) -> Draw:
+    """Return what draws all outlines of an image."""
+
+    def draw_all(shape: tuple[int, int]) -> Pixels:
+        mask = np.zeros(shape, np.uint8)
+        for outline in outlines:
+            draw(mask, outline)
+        return mask
+
+    return draw_all
+
+
+def _draw_coco(mask: Pixels, outline: Any) -> None:  # noqa: ANN401 - polygons or run lengths
+    if isinstance(outline, list):
+        points = [np.array(one, np.float64).reshape(-1, 2) for one in outline]
+        cv2.fillPoly(mask, [np.rint(one).astype(np.int32) for one in points], 1)
+        return
+    counts = outline["counts"]
+    if isinstance(counts, str):
+        rule = "run lengths of COCO must be numbers, or polygons"
+        raise DataError(rule, "compressed ones", "write them out: pycocotools.mask.decode")
+    runs = np.repeat(np.arange(len(counts)) % 2, counts)
+    if runs.size != mask.size:
+        raise DataError("run lengths must cover their image", runs.size, f"need {mask.size}")
+    mask |= runs.reshape(mask.shape[::-1]).T.astype(np.uint8)
+
+
+def _draw_yolo(mask: Pixels, points: Floats) -> None:
+    corners = np.rint(points * mask.shape[::-1] - 0.5).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 1)
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} must be JSON", error, "restore the file") from error
