@@ -5,8 +5,9 @@ In: words of the command line. Out: one function called, its outcome printed.
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from busgen.cli import screen
 from busgen.cli.screen import AsJson, RealOption, RecordFile, Target, out, print_rows, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
+
+if TYPE_CHECKING:
+    from busgen.image_sets.source import Source
 
 ImagesGlob = Annotated[
     str | None, typer.Option("--images", help="Pattern of a folder's images, e.g. 'img/**/*.png'.")
@@ -63,7 +67,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     request = Options(tuple(by or ()), group, most, size_px, two_sample=two_sample, reading=named)
     with write_record(target, "score") as write:
         sets = open_sets((a, against), (a_split, split), request)
-        screen.print_found(sets)
+        _print_found(sets)
         spaces = load_spaces(space)
         with progress("images seen", request.count(sets)) as tick:
             record = score_sets(sets, spaces, request, tick)
@@ -87,13 +91,24 @@ def privacy(
     request = Options(most=most)
     with write_record(target, "privacy") as write:
         sets = compare_real.open_sets(images, real, request)
-        screen.print_found(sets)
+        _print_found(sets)
         with progress("images seen", sum(map(len, sets))) as tick:
             reference = compare_real.embed(sets, OURS, request, tick)
         record = compare_real.measure_privacy(reference, request.draws)
         record |= {"copies": compare_real.find_copies(reference)}
         write(record)
     screen.print_record(record, as_json, screen.print_nearness)
+
+
+def _print_found(sets: Iterable["Source"]) -> None:
+    """Say what lies in the folders that sets are read from."""
+    for source in sets:
+        if source.found is not None:
+            to_words(f"{source.path}: {source.found}")
+
+
+def _show(record: Mapping[str, object]) -> None:
+    print_rows([{"": name, "found": value} for name, value in record.items()])
 
 
 def inspect(
@@ -109,7 +124,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what will be read of a set: images, masks, pairs, files left out, sizes, levels."""
-    from busgen.image_sets.inspect import describe, draw_sheet
+    from busgen.image_sets.inspect import describe, write_sheet
     from busgen.image_sets.open import open_set
     from busgen.image_sets.source import Reading
 
@@ -118,9 +133,9 @@ def inspect(
     with progress("images read", len(source)) as tick:
         record = describe(source, tick)
     if sheet is not None:
-        draw_sheet(source, sheet)
+        write_sheet(source, sheet)
         to_words(f"written  {sheet}")
-    screen.print_record(record, as_json, screen.print_facts)
+    screen.print_record(record, as_json, _show)
 
 
 def downstream(  # noqa: PLR0913 - a command's options are its signature

@@ -125,18 +125,6 @@ def print_nearness(record: Mapping[str, Any]) -> None:
         to_words(f"left out: {name}: {reason}")
 
 
-def print_found(sets: Iterable[Any]) -> None:
-    """Say what lies in the folders that sets are read from."""
-    for source in sets:
-        if source.found is not None:
-            to_words(f"{source.path}: {source.found}")
-
-
-def print_facts(record: Mapping[str, object]) -> None:
-    """Print a record as lines of name and value."""
-    print_rows([{"": name, "found": value} for name, value in record.items()])
-
-
 def print_comparison(record: Mapping[str, Any]) -> None:
     """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
     from busgen.evaluation.score_sets import to_rows

@@ -17,7 +17,7 @@ import numpy as np
 
 from busgen.errors import DataError, UserError
 from busgen.image_sets import parquet
-from busgen.image_sets.outlines import find_outlines
+from busgen.image_sets.outlines import draw_outlines
 from busgen.image_sets.parquet import METADATA_TABLE
 from busgen.image_sets.source import (
     AT_ONCE,
@@ -64,7 +64,7 @@ def open_set(path: Path, reading: Reading) -> Source:
     columns = _columns(path, images)
     pairs = _named_masks(path, pairs, columns)
     images, masks = pairs.images, pairs.masks
-    outlines = {} if masks else find_outlines(path, images)
+    outlines = {} if masks else draw_outlines(path, images)
     found = _check(path, pairs, len(outlines), reading)
     rows = []
     for image in images:
@@ -73,7 +73,7 @@ def open_set(path: Path, reading: Reading) -> Source:
         row |= {"split": named[0]} if named else {}
         rows.append(row | columns.get(image, {}))
 
-    def load_files(image: Path) -> tuple[str, bytes, list[bytes]]:
+    def _read(image: Path) -> tuple[str, bytes, list[bytes]]:
         own, data = masks.get(image, ()), (path / image).read_bytes()
         masked = [(path / mask).read_bytes() for mask in own]
         if image in outlines:
@@ -84,7 +84,7 @@ def open_set(path: Path, reading: Reading) -> Source:
     def load(chosen: Sequence[int]) -> Iterator[Image]:
         left = iter(images[k] for k in chosen)
         while part := list(islice(left, AT_ONCE)):
-            yield from open_images([load_files(image) for image in part], reading.label)
+            yield from open_images([_read(image) for image in part], reading.label)
 
     return Source(path, "folder", rows, load, found=found)
 

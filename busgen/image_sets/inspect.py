@@ -54,7 +54,7 @@ def _changes(source: Source) -> str:
     return ", ".join(f"{note} ({count})" for note, count in notes.most_common()) or "nothing"
 
 
-def draw_sheet(source: Source, path: Path) -> None:
+def write_sheet(source: Source, path: Path) -> None:
     """Write a sheet of images spread over the set, the outlines of their masks drawn."""
     chosen = sorted(set(np.linspace(0, len(source) - 1, SHOWN).astype(int).tolist()))
     tiles = [_tile(*pair) for pair in source.load(chosen)]

@@ -21,7 +21,7 @@ from busgen.imaging.pairs import join, list_files
 Draw = Callable[[tuple[int, int]], Pixels]  # (H, W) of the image -> its mask (H, W) {0, 1}
 
 
-def find_outlines(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
+def draw_outlines(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
     """Return what draws the masks of images; `DataError` if a file is damaged."""
     return _find_coco(path, images) or _find_yolo(path, images)
 
@@ -39,7 +39,7 @@ def _find_coco(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
             image = shown.get(one.get("image_id"))
             if image is not None and one.get("segmentation"):
                 found[image].append(one["segmentation"])
-    return {image: _drawing(own, _draw_coco) for image, own in found.items()}
+    return {image: _drawing(own, _add_coco) for image, own in found.items()}
 
 
 def _find_yolo(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
@@ -53,23 +53,23 @@ def _find_yolo(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
         except ValueError:
             continue  # another kind of text
         if points and all(((one >= 0) & (one <= 1)).all() for one in points):
-            found[image] = _drawing(points, _draw_yolo)
+            found[image] = _drawing(points, _add_yolo)
     return found
 
 
-def _drawing(outlines: Sequence[Any], draw: Callable[[Pixels, Any], None]) -> Draw:
+def _drawing(outlines: Sequence[Any], add: Callable[[Pixels, Any], None]) -> Draw:
     """Return what draws all outlines of an image."""
 
-    def draw_all(shape: tuple[int, int]) -> Pixels:
+    def draw(shape: tuple[int, int]) -> Pixels:
         mask = np.zeros(shape, np.uint8)
         for outline in outlines:
-            draw(mask, outline)
+            add(mask, outline)
         return mask
 
-    return draw_all
+    return draw
 
 
-def _draw_coco(mask: Pixels, outline: Any) -> None:  # noqa: ANN401 - polygons or run lengths
+def _add_coco(mask: Pixels, outline: Any) -> None:  # noqa: ANN401 - polygons or run lengths
     if isinstance(outline, list):
         points = [np.array(one, np.float64).reshape(-1, 2) for one in outline]
         cv2.fillPoly(mask, [np.rint(one).astype(np.int32) for one in points], 1)
@@ -84,7 +84,7 @@ def _draw_coco(mask: Pixels, outline: Any) -> None:  # noqa: ANN401 - polygons o
     mask |= runs.reshape(mask.shape[::-1]).T.astype(np.uint8)
 
 
-def _draw_yolo(mask: Pixels, points: Floats) -> None:
+def _add_yolo(mask: Pixels, points: Floats) -> None:
     corners = np.rint(points * mask.shape[::-1] - 0.5).astype(np.int32)
     cv2.fillPoly(mask, [corners], 1)
 

@@ -100,7 +100,7 @@ def load_image(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     return decode_image(_read_file(path), path.name)
 
 
-def load_mask(path: Path) -> Pixels:
+def read_mask(path: Path) -> Pixels:
     """Return (H, W) {0, 1} of a published mask, as `decode_mask`; errors as `load_image`."""
     return decode_mask(_read_file(path), path.name)
 

@@ -22,7 +22,7 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import load_mask
+from busgen.imaging.decode import read_mask
 from busgen.imaging.pairs import is_litter, natural_key
 
 Row = dict[str, str]
@@ -163,7 +163,7 @@ def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
     """
     masks = []
     for path in paths:
-        mask = load_mask(path)
+        mask = read_mask(path)
         require_size(path.name, mask, shape)
         masks.append(mask)
     return np.maximum.reduce(masks) if masks else None

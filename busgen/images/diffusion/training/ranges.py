@@ -27,7 +27,7 @@ ECHO = "echo_pattern"
 AT_ONCE = 16  # images drawn together
 
 
-def read_by_experts(images: ImageSet) -> ImageSet:
+def select(images: ImageSet) -> ImageSet:
     """Return the lesions whose readers state what they see; elsewhere terms are measured."""
     rows = [
         k
@@ -74,7 +74,7 @@ def calibrate(
     with masks and other terms of the `images` that experts read, as scanners of any.
     """
     ranges, level, first = pipeline.ranges, FIELDS.index(ECHO), _columns()[ECHO]
-    wanted, read = ranges.means[:, level].clone(), read_by_experts(images)
+    wanted, read = ranges.means[:, level].clone(), select(images)
     for column, term in enumerate(dict(SLOTS)[ECHO], first):
         for _ in range(rounds if ranges.known[column, level] else 0):
             captions = tuple(replace(caption, echo_pattern=term) for caption in read.captions)

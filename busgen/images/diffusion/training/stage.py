@@ -46,7 +46,7 @@ def train(training: Training, tick: OnProgress) -> Path:
 def _train(training: Training, tick: OnProgress) -> None:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, tick)
-    read = ranges.read_by_experts(images["train"])
+    read = ranges.select(images["train"])
     fitted = ranges.fit_ranges(read.captions, latents.measure(read.crops))
     pipeline = _pipeline(training, autoencoder, fitted)
     if parts := [part for part in NETWORK if part in training.parts]:
