@@ -9,7 +9,7 @@ dataset: $(READY)
 	$(BIN)/busgen run
 
 test: lint  # two processes of one thread each, a file of tests stays in one
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 lint: $(READY)
 	$(BIN)/ruff check .
