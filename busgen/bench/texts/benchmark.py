@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from busgen.bench.harness import Bar, Figures, share
+from busgen.bench.harness import Figures, read_bars, share
 from busgen.errors import FindingError
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
@@ -134,12 +134,7 @@ def _by_field(counts: Mapping[str, Counter[str]], name: str) -> Figures:
 
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.jsonl")
-BARS = {
-    "precision_held_out": Bar(">=", 0.98),
-    "recall_held_out": Bar(">=", 0.9),
-    "misread_held_out": Bar("<=", 0.02),
-    "named_held_out": Bar(">=", 0.9),
-}
+BARS = read_bars("texts")
 
 
 def measure(quick: bool = False) -> Figures:
