@@ -27,18 +27,6 @@ STEPS = np.linspace(0, 1, 51)
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
-ARMS = {
-    "real": "Real images, unchanged",
-    BASE: "Real images, augmented",
-    "real_augmented_longer": "The same, twice the steps",
-    "synthetic": "Synthetic alone",
-    "real_copy_paste": "Real, and lesions pasted",
-    "real_rare_top_up": "Real, rare strata topped up",
-    "pooled_augmented": "Real images of all data sets",
-    "shuffled": "Control: labels of others",
-}
-SAW = {"none": "nobody", "own": "the same patients", "pooled": "several data sets",
-       "unknown": "not known"}  # fmt: skip
 
 Record = Mapping[str, Any]
 Heat = tuple[str, str, tuple[str, ...], tuple[tuple[str, tuple[Record | None, ...]], ...]]
@@ -121,7 +109,7 @@ def name_arm(name: str) -> str:
     """Return an arm in words."""
     arm, _, share = name.partition("@")
     kind, _, made_by = arm.partition(":")
-    title = ARMS.get(kind) or kind.replace("_", " ")
+    title = words.ARMS.get(kind) or kind.replace("_", " ")
     if kind.startswith("real_synthetic_"):
         title = f"Real, {kind.removeprefix('real_synthetic_')} synthetic to each"
     title += f", of {made_by}" if made_by else ""
@@ -150,7 +138,7 @@ def _row(one: Record) -> Record:
         "gain": gain,
         "verdict": gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–",
         "primary": bool(gain and gain["primary"]),
-        "saw": SAW.get(one["generator_saw"], "–"),
+        "saw": words.SAW.get(one["generator_saw"], "–"),
     }
 
 

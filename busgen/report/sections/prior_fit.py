@@ -18,11 +18,6 @@ from busgen.report.sections.realism import CLASSES, CLOSE, axis_ends
 Record = Mapping[str, Any]
 Shares = tuple[tuple[str, tuple[Record, ...]], ...]  # by term or dataset, one a class
 OPEN_FIELDS = 3  # fields of descriptors that stand open; the others are a click away
-OTHERS = {
-    "published": ("Published tables alone", "what was known before these datasets were read"),
-    "by_class": ("Descriptors one by one", "the same data, nothing depends on anything but class"),
-    "apart": ("Descriptors one by one, class unknown", "not even on the class"),
-}
 LOGS = ("log_area", "log_aspect")
 SIZES = {"log_area": "box_area_fraction", "log_aspect": "aspect", "x": "center_x", "y": "center_y"}
 
@@ -135,7 +130,7 @@ def _gain(name: str, record: Record) -> Record:
 
     That is the geometric mean; the verdict says whether the interval leaves 0 out.
     """
-    (title, about), (low, high) = OTHERS[name], record["interval"]
+    (title, about), (low, high) = words.RIVALS[name], record["interval"]
     verdict = CLOSE if low <= 0 <= high else "better" if low > 0 else "worse"
     factor = exp(record["value"])
     return {**record, "name": title, "about": about, "verdict": verdict, "factor": factor}
