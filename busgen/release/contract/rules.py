@@ -5,8 +5,10 @@ Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
 sets, over one row a sample or a family, see `SAMPLES` and `FAMILIES`).
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -104,45 +106,19 @@ _LEXICON_ORDER = " || ".join(
 )
 
 
-COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
-ROW_RULES = (
-    Rule(
-        "orientation",
-        "not_parallel exactly where height_mm > width_mm",
-        "(orientation = 'not_parallel') <> (height_mm > width_mm)",
-    ),
-    Rule(
-        "margin",
-        "circumscribed alone",
-        "list_contains(margin, 'circumscribed') AND len(margin) > 1",
-    ),
-    Rule(
-        "margin",
-        "each term once, in lexicon order",
-        f"len(margin) > 1 AND array_to_string(margin, ' ') || ' ' <> {_LEXICON_ORDER}",
-    ),
-    Rule("reason", "null exactly where accepted", "accepted <> (reason IS NULL)"),
-    Rule("split", "null exactly where rejected", "accepted <> (split IS NOT NULL)"),
-)
+def _listed(over: str) -> tuple[Rule, ...]:
+    """Return the rules over a ``row``, ``sample`` or ``family`` that `rules.toml` lists."""
+    listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    return tuple(
+        Rule(column, about, broken.replace("{lexicon_order}", _LEXICON_ORDER), over)
+        for column, about, broken in listed[over]
+    )
 
-SAMPLE_RULES = tuple(
-    Rule(column, about, broken, "sample")
-    for column, about, broken in (
-        ("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
-        ("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
-        ("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
-        ("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
-        ("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
-    )
-)
-FAMILY_RULES = tuple(
-    Rule("family_id", about, broken, "family")
-    for about, broken in (
-        ("a family stays in one split", "first_split <> last_split"),
-        ("a family shares its seed", "first_seed <> last_seed"),
-        ("a family is accepted whole", "accepted_members NOT IN (0, members)"),
-    )
-)
+
+COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
+ROW_RULES = _listed("row")
+SAMPLE_RULES = _listed("sample")
+FAMILY_RULES = _listed("family")
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
