@@ -21,6 +21,7 @@ QUESTIONS: dict[str, str] = _DATA["questions"]
 ARMS: dict[str, str] = _DATA["arms"]
 SAW: dict[str, str] = _DATA["saw"]
 AXES: dict[str, str] = _DATA["axes"]
+CONCERN: dict[str, list[str]] = _DATA["concern"]
 FLAGS, SCORES, RIVALS = (
     {name: (row[0], row[1]) for name, row in _DATA[part].items()}
     for part in ("flags", "scores", "rivals")
