@@ -8,9 +8,8 @@ their names, `split` from the files' names where no column tells it.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,8 +26,7 @@ ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
 _File = tuple[Path, str | None]  # a file of a set and the split that its name tells, if any
 
 
-@dataclass(frozen=True)
-class ImageColumns:
+class ImageColumns(NamedTuple):
     """Columns of images and of masks, where a set has them; else those with the usual names."""
 
     image: str | None = None
