@@ -7,8 +7,8 @@ as SVG and PNG: the same bytes for the same scores.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,13 +20,7 @@ from busgen.reader_study.scores import collect_ratings, score
 from busgen.report import words
 from busgen.stats.mrmc import CHANCE, Ratings, roc
 
-STYLE = {
-    "font.size": 9,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "busgen",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+STYLE = Path(__file__).with_suffix(".mplstyle")
 READER, MEAN, SOFT = "#7d9db8", "#8a3a00", "#7d858e"
 NAMES = ("figure.svg", "figure.png")
 MAX_LABEL = 24  # letters of a reader's code beside the AUCs
@@ -135,7 +129,7 @@ def _grid(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 def _draw(ratings: Ratings, scores: Record, folder: Path) -> None:
     """Write ``figure.svg`` and ``figure.png`` to `folder`."""
-    with matplotlib.rc_context(STYLE):
+    with style.context(STYLE):
         height = max(3.6, 1.4 + 0.24 * len(scores["readers"]))
         figure = Figure(figsize=(7.4, height), layout="constrained")
         FigureCanvasAgg(figure)
