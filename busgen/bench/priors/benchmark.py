@@ -37,15 +37,8 @@ from busgen.stats.roc import auc, auc_score
 SEED = 20261130
 DRAWN = 100_000
 FOLDS, SAMPLES = 10, 20
-TERMS: Mapping[str, tuple[str, ...]] = {
-    "shape": schema.SHAPES,
-    "orientation": schema.ORIENTATIONS,
-    "margin": schema.MARGINS,
-    "echo_pattern": schema.ECHO_PATTERNS,
-    "posterior": schema.POSTERIORS,
-    "halo": ("True",),
-    "calcification": schema.CALCIFICATIONS,
-}
+_NAMED = ("shape", "orientation", "margin", "echo_pattern", "posterior", "halo", "calcification")
+TERMS = {name: schema.BY_NAME[name].values or ("True",) for name in _NAMED}
 LESIONS = ("benign", "malignant")
 WHU = "BUSI-WHU/information.csv"
 N, RUNS, SIDE = 40, 200, 64  # of small requests: findings, runs, side of their images
