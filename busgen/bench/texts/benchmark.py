@@ -9,9 +9,9 @@ the text says nothing of it.
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from busgen.bench.harness import Figures, read_bars, share
 from busgen.errors import FindingError
@@ -25,8 +25,7 @@ Meaning = dict[str, frozenset[str] | tuple[float, float]]
 ANY_LESION = frozenset({"benign", "malignant"})  # what the word mass says of pathology
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """A text, the conditions that it states, and what it says that no finding can hold."""
 
     text: str
@@ -34,8 +33,7 @@ class Description:
     named: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a reader understood, what it says that it did not, and whether it refuses the text."""
 
     conditions: tuple[Condition, ...]

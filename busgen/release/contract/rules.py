@@ -7,9 +7,8 @@ sets, over one row a sample or a family, see `SAMPLES` and `FAMILIES`).
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -27,8 +26,7 @@ RARE = 1e-6
 ABOUT = "shares that the prior gives under the request, within sampling noise"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """`broken` is SQL that is true where the rule is broken, `over` what its rows are.
 
     Rules over the ``set`` or a ``term`` are counted otherwise and have none.

@@ -5,7 +5,7 @@ reasons, the answers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from busgen.report import words
 from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
@@ -18,8 +18,7 @@ NEVER = (
 )
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """`sentence` in plain words, uses with the reason for each, every answer with its numbers."""
 
     sentence: str
