@@ -29,13 +29,7 @@ READERS = "scores of readers"
 CATEGORY = "BI-RADS, 4A to 4C as one"
 WEIGHTED = "quadratic weights, of ratings"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
-ABOUT = """\
-Synthetic is what is to be found: sensitivity is the share of synthetic images called synthetic
-(rating 4 to 6), specificity that of real ones called real, AUC the chance that a synthetic image
-is rated higher than a real one. In brackets 95 % intervals: Wilson's for a reader's shares,
-DeLong's on the logit scale for a reader's AUC (Newcombe's where that has no width), and for the
-mean of all readers Obuchowski's and Rockette's, which holds for other readers and other images.
-"""
+ABOUT = Path(__file__).with_name("about.md").read_text(encoding="utf-8")
 
 
 def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:

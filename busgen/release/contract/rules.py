@@ -23,6 +23,7 @@ from busgen.schema import Column
 # a share is off where chance gives one as far away this seldom: of some 50 shares of a release,
 # one in 20,000 releases would be stopped by chance alone
 RARE = 1e-6
+_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 ABOUT = "shares that the prior gives under the request, within sampling noise"
 
 
@@ -106,10 +107,9 @@ _LEXICON_ORDER = " || ".join(
 
 def _listed(over: str) -> tuple[Rule, ...]:
     """Return the rules over a ``row``, ``sample`` or ``family`` that `rules.toml` lists."""
-    listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     return tuple(
         Rule(column, about, broken.replace("{lexicon_order}", _LEXICON_ORDER), over)
-        for column, about, broken in listed[over]
+        for column, about, broken in _LISTED[over]
     )
 
 
@@ -125,29 +125,8 @@ _FINDING = [c.name for c in schema.columns("index") if c.source == "finding" and
 _HASH = f"hash({', '.join(map(sql.quote_name, _FINDING))})"
 
 
-# one row a family of more than one sample, as only those can break its rules: of several samples at
-# most one has the family's own id, and each has one attempt number 0
-FAMILIES = """
-    SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
-        min(split) AS first_split, max(split) AS last_split,
-        min(seed) FILTER (WHERE accepted) AS first_seed,
-        max(seed) FILTER (WHERE accepted) AS last_seed
-    FROM attempts SEMI JOIN (
-        SELECT DISTINCT family_id FROM attempts WHERE family_id <> sample_id
-    ) USING (family_id)
-    GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
-# one row a sample that was tried more than once, or not from attempt 0 on; most samples of an index
-# have the one row: for these no rule on samples can break
-SAMPLES = f"""
-    SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
-        max(attempt) AS last_attempt,
-        count(*) FILTER (WHERE accepted) AS accepted_attempts,
-        max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-        min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
-    FROM attempts SEMI JOIN (
-        SELECT sample_id FROM attempts GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
-    ) USING (sample_id)
-    GROUP BY sample_id"""
+FAMILIES: str = _LISTED["families"]
+SAMPLES: str = _LISTED["samples"].replace("{hash}", _HASH)
 
 
 def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rule, tuple[str, ...]]:
