@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,8 +85,7 @@ class Source:
         return replace(self, rows=rows, load=lambda few: self.load([kept[k] for k in few]))
 
 
-@dataclass(frozen=True)
-class Squares:
+class Squares(NamedTuple):
     """Some images: `images`, `masks` {0, 1} (n, S, S) uint8, `sides_px` (n,) before resizing."""
 
     images: Pixels

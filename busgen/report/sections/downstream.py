@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,7 @@ Record = Mapping[str, Any]
 Heat = tuple[str, str, tuple[str, ...], tuple[tuple[str, tuple[Record | None, ...]], ...]]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """All arms of one task and training set, on its own held-out patients.
 
     `rows`, an arm each: its `title`, recorded `score` and `gain` over the base or None, the

@@ -7,7 +7,7 @@ shares of every term, sizes, dependencies, and where the sources disagree.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ LOGS = ("log_area", "log_aspect")
 SIZES = {"log_area": "box_area_fraction", "log_aspect": "aspect", "x": "center_x", "y": "center_y"}
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """One size of one class: KS distance of drawn and real; quantiles at even steps of both."""
 
     statistic: str
