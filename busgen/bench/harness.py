@@ -1,6 +1,7 @@
 """What a benchmark returns, how it takes time and memory, and the record that reports it.
 
-In: a benchmark's `measure()` and `BARS`. Out: figures with n and interval, and which bars hold.
+In: a benchmark's `measure()` and `BARS`, as `bars.toml` has them. Out: figures with n and interval,
+and which bars hold.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import platform
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import isnan
@@ -58,6 +60,12 @@ class Bar:
 
     op: str
     bound: float
+
+
+def read_bars(name: str) -> dict[str, Bar]:
+    """Return the bars of benchmark `name`, by figure, as `bars.toml` lists them."""
+    listed = tomllib.loads(Path(__file__).with_name("bars.toml").read_text(encoding="utf-8"))
+    return {key: Bar(*bar) for key, bar in listed[name].items()}
 
 
 def share(hits: int, n: int) -> Figure:

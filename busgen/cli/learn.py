@@ -3,9 +3,8 @@
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -85,8 +84,7 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     out.print(f"written  {target}", soft_wrap=True)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What is to be trained, on which canonical data, and where it goes.
 
     `start` folder of a generator to begin with; `adapt` data set to fit an adapter to, of `rank`;

@@ -7,12 +7,13 @@ images of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real
 images alone.
 """
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from busgen.errors import UserError
 
-RATIOS = ("0.5", "1", "2", "4")  # made images for each real one
 SHARES = (5, 10, 25, 50, 100)  # per cent of the training patients
 BASE = "real_augmented"  # what every other arm is compared with
 PRIMARY = "real_synthetic_1"  # the one comparison that was fixed beforehand
@@ -57,32 +58,10 @@ class Arm:
         return self.synthetic > 0 or self.rare
 
 
-KINDS = {
-    arm.name: arm
-    for arm in (
-        Arm("real", augmented=False),
-        Arm(BASE),
-        Arm("synthetic", real=False, synthetic=1.0),
-        *(Arm(f"real_synthetic_{ratio}", synthetic=float(ratio)) for ratio in RATIOS),
-        Arm("real_copy_paste", pasted=1.0),
-        Arm("real_rare_top_up", rare=True),
-        Arm(POOLED, pooled=True),
-        Arm(f"{BASE}_longer", longer=2),
-        Arm("shuffled", shuffled=True),
-    )
-}
-CORE = ("real", BASE, "synthetic", PRIMARY, "real_synthetic_2", "real_copy_paste")
+_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+KINDS = {name: Arm(name, **own) for name, own in _LISTED["kinds"].items()}
 QUICK = (BASE, "synthetic", PRIMARY)
-GROUPS = {
-    "core": CORE,
-    "ratios": (BASE, *(f"real_synthetic_{ratio}" for ratio in RATIOS)),
-    "low_data": (
-        *(f"{name}@{share}" for share in SHARES[:-1] for name in (BASE, PRIMARY)),
-        *(BASE, PRIMARY, POOLED),
-    ),
-    "rare": (BASE, "real_rare_top_up"),
-    "controls": (BASE, "shuffled", f"{BASE}_longer"),
-}
+GROUPS = {name: tuple(arms) for name, arms in _LISTED["groups"].items()}
 ENGINES = "engines"  # the group that depends on the sets that were named
 
 

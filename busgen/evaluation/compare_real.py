@@ -5,9 +5,9 @@ scores of `busgen score`, copies of training images, privacy in each space and o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ ABOUT = (
 Sets = tuple[Source, Source, Source]  # synthetic images, real ones: training, held-out patients
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The sets, a `Side` each, in `spaces` by name; the last two: outlines and thumbnails."""
 
     sides: tuple[Side, ...]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,8 +65,7 @@ class Options:
         return sum(min(len(source), k * self.most) for k, source in enumerate(sets, 1))
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     """One set examined: `points` (N, D) of each space, `groups` (N,), the images' usual side.
 
     `digests` (N,) are of the images' pixels as they are seen.

@@ -12,10 +12,9 @@ bend the distribution. A sample that no field varies is a family of its own.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +38,7 @@ COLUMNS = ["sample_id", "family_id", "image_dhash", "accepted", "reason"]
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
-@dataclass(frozen=True)
-class Verdicts:
+class Verdicts(NamedTuple):
     """Verdicts over one shard's rows, and the families in it, in order, with theirs.
 
     `distance` and `duplicate_of` are of the nearest accepted image of another, earlier family.

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -68,8 +68,7 @@ class ShardSpec:
         return Path(self.work) / "shards" / name
 
 
-@dataclass(frozen=True)
-class _Tools:
+class _Tools(NamedTuple):
     """What a worker needs to make any shard of one plan."""
 
     plan: Plan

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -125,8 +125,7 @@ class Source:
         return replace(self, rows=rows, load=lambda few: self.load([kept[k] for k in few]))
 
 
-@dataclass(frozen=True)
-class Squares:
+class Squares(NamedTuple):
     """Some images: `images`, `masks` {0, 1} (n, S, S) uint8, `sides_px` (n,) before resizing."""
 
     images: Pixels

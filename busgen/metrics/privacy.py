@@ -6,7 +6,7 @@ images are as near to training patients as to as many others: the ratio is 1, th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ LEAST = 1e-9  # distances below are as none: a ratio stays finite
 Between = Callable[[Floats, Floats], Floats]  # distances (N, M) of points (N, D) and (M, D)
 
 
-@dataclass(frozen=True)
-class Privacy:
+class Privacy(NamedTuple):
     """`scores` by the names of `NAMES`, what they are taken from, and why some are missing.
 
     `ratio` median of d(nearest training image) / d(nearest held-out one), `nearer` share of
@@ -45,8 +44,7 @@ class Privacy:
     skipped: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _View:
+class _View(NamedTuple):
     """Distances of images to training (N, M) and held-out ones (N, K), and what is decided.
 
     `decided` (2, N): inauthentic, and nearer than the threshold.

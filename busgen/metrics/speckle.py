@@ -5,7 +5,7 @@ lies within the real interquartile range.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ EVERY = "all"  # for a scanner where synthetic images are of none of the real on
 Table = Mapping[str, Floats]
 
 
-@dataclass(frozen=True)
-class Statistic:
+class Statistic(NamedTuple):
     """One statistic of one scanner: the synthetic median and the real quartiles.
 
     Units are those of `busgen.imaging.statistics`; `spectrum_*` is the level of a band of the

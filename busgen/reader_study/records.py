@@ -5,9 +5,8 @@ In: JSON files. Out: `Answers` and `Key`, or an error that says what is wrong wi
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,8 +33,7 @@ MIN_EACH = 10  # real and synthetic images: with fewer, every interval holds cha
 Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """The truth: `study`, and of each image by id its kind, pathology, source, description."""
 
     study: str
@@ -46,8 +44,7 @@ class Key:
         return sorted(name for name, one in self.images.items() if one["kind"] == kind)
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(NamedTuple):
     """One reader's answers: `images` by id, each with `rating` 1 to 6, `ms`, `said`."""
 
     reader: str

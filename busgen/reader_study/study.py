@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ MAX_N = 400  # more would take a reader hours
 PER_BLOCK = 2  # images of each kind and class in a block
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What is asked for: `n` images in all, root `seed`, `splits` of the real patients."""
 
     n: int = 40
@@ -48,8 +47,7 @@ class _Image:
     pixels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(NamedTuple):
     """A study: its id, its images by theirs, the ids in blocks, and how they were chosen."""
 
     name: str

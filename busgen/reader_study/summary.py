@@ -7,8 +7,8 @@ as SVG and PNG: the same bytes for the same scores.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,13 +20,7 @@ from busgen.reader_study.scores import collect_ratings, score
 from busgen.report import words
 from busgen.stats.mrmc import CHANCE, Ratings, roc
 
-STYLE = {
-    "font.size": 9,
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "busgen",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+STYLE = Path(__file__).with_suffix(".mplstyle")
 READER, MEAN, SOFT = "#7d9db8", "#8a3a00", "#7d858e"
 NAMES = ("figure.svg", "figure.png")
 MAX_LABEL = 24  # letters of a reader's code beside the AUCs
@@ -35,13 +29,7 @@ READERS = "scores of readers"
 CATEGORY = "BI-RADS, 4A to 4C as one"
 WEIGHTED = "quadratic weights, of ratings"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
-ABOUT = """\
-Synthetic is what is to be found: sensitivity is the share of synthetic images called synthetic
-(rating 4 to 6), specificity that of real ones called real, AUC the chance that a synthetic image
-is rated higher than a real one. In brackets 95 % intervals: Wilson's for a reader's shares,
-DeLong's on the logit scale for a reader's AUC (Newcombe's where that has no width), and for the
-mean of all readers Obuchowski's and Rockette's, which holds for other readers and other images.
-"""
+ABOUT = Path(__file__).with_name("about.md").read_text(encoding="utf-8")
 
 
 def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
@@ -135,7 +123,7 @@ def _grid(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 def _draw(ratings: Ratings, scores: Record, folder: Path) -> None:
     """Write ``figure.svg`` and ``figure.png`` to `folder`."""
-    with matplotlib.rc_context(STYLE):
+    with style.context(STYLE):
         height = max(3.6, 1.4 + 0.24 * len(scores["readers"]))
         figure = Figure(figsize=(7.4, height), layout="constrained")
         FigureCanvasAgg(figure)

@@ -7,6 +7,7 @@ Standard: DICOM PS3.3 2024, A.6 (ultrasound image) and A.51 (segmentation). Come
 ``busgen[dicom]``.
 """
 
+import tomllib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from highdicom.seg import Segmentation
     from pydicom import Dataset
 
+_SAME = Path(__file__).with_suffix(".toml")  # of every image
 _CM = 3  # code of the unit of an ultrasound region
 
 
@@ -50,24 +52,16 @@ def _to_image(row: Mapping[str, Any]) -> "Dataset":
     found = Dataset()
     found.file_meta = FileMetaDataset()
     found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    found.SpecificCharacterSet = "ISO_IR 192"
+    for keyword, value in tomllib.loads(_SAME.read_text(encoding="utf-8")).items():
+        setattr(found, keyword, value)
     found.SOPClassUID, found.SOPInstanceUID = UltrasoundImageStorage, _uid("image", row)
-    found.SyntheticData = "YES"
     found.PatientID, found.PatientName = row["family_id"], f"SYNTHETIC^{row['family_id']}"[:64]
-    found.PatientBirthDate = found.PatientSex = ""
     found.PatientComments = f"No patient. {NOT_FOR_CLINICAL_USE}"
     found.StudyInstanceUID, found.SeriesInstanceUID = _uid("study", row), _uid("series", row)
-    found.StudyDate = found.StudyTime = found.AccessionNumber = found.ReferringPhysicianName = ""
-    found.StudyID = found.Laterality = ""  # unknown
-    found.StudyDescription = "Synthetic breast ultrasound"
-    found.SeriesNumber, found.InstanceNumber, found.Modality = 1, 1, "US"
     found.SeriesDescription = f"style of {row['scanner'] or 'no scanner'}"[:64]
-    found.Manufacturer, found.ManufacturerModelName = "busgen", row["engine"]
+    found.ManufacturerModelName = row["engine"]
     found.SoftwareVersions = __version__
-    found.ImageType, found.PatientOrientation = ["DERIVED", "PRIMARY", "BREAST"], ""
-    found.DerivationDescription = "drawn by a computer program, of no patient"
     found.ImageComments = f"{NOT_FOR_CLINICAL_USE} {row['text']}"
-    found.BodyPartExamined = "BREAST"
     found.AnatomicRegionSequence = [CodedConcept.from_code(codes.SCT.Breast)]
     _add_pixels(found, pixels, row["pixel_mm"])
     return found
@@ -77,11 +71,7 @@ def _add_pixels(found: "Dataset", pixels: Pixels, pixel_mm: float | None) -> Non
     """Add grey levels and, where it is known, the side of a pixel, which is square."""
     from pydicom import Dataset
 
-    found.SamplesPerPixel, found.PhotometricInterpretation = 1, "MONOCHROME2"
     found.Rows, found.Columns = pixels.shape
-    found.BitsAllocated, found.BitsStored, found.HighBit, found.PixelRepresentation = 8, 8, 7, 0
-    found.LossyImageCompression = "00"
-    found.BurnedInAnnotation = "NO"
     found.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
     if pixel_mm is None:
         return

@@ -4,10 +4,9 @@ In: a release folder. Out: Arrow tables, decoded images, one row as a dictionary
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(NamedTuple):
     """An opened release: its data files, of which only the footers are read; one a thread.
 
     `groups`: open file, number, smallest and largest sample id of each row group.

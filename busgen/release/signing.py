@@ -44,25 +44,16 @@ class Signature:
         import c2pa
 
         kind = "algorithmicMedia" if engine == "phantom" else "trainedAlgorithmicMedia"
-
+        created = {
+            "action": "c2pa.created",
+            "digitalSourceType": SOURCE + kind,
+            "description": NOT_FOR_CLINICAL_USE,
+        }
         manifest = {
             "claim_generator_info": [{"name": "busgen", "version": __version__}],
             "title": title,
             "format": "image/png",
-            "assertions": [
-                {
-                    "label": "c2pa.actions.v2",
-                    "data": {
-                        "actions": [
-                            {
-                                "action": "c2pa.created",
-                                "digitalSourceType": SOURCE + kind,
-                                "description": NOT_FOR_CLINICAL_USE,
-                            }
-                        ]
-                    },
-                }
-            ],
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
         }
         signed = io.BytesIO()
         try:

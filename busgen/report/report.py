@@ -12,6 +12,7 @@ from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.release.contract.expectations import Report, to_html, validate
 from busgen.release.files import INDEX
+from busgen.report import words
 from busgen.report.answers import scorecard, verdict
 from busgen.report.answers.limits import to_words
 from busgen.report.answers.questions import make_answers
@@ -40,24 +41,6 @@ REPORT = "report"
 PAGE, CONTRACT, SCORECARD = "index.html", "contract.html", "scorecard.html"
 OUTLINES = 8  # of each class and margin on the plate
 MAX_BYTES = 20_000_000
-SECTIONS = (  # id, title, what the contents add to it, template; in the order of the page
-    ("distributions", "What was asked for, what came out", "", "sections/marginals.html"),
-    ("real", "Beside real images", "", "sections/realism.html"),
-    ("funnel", "What was rejected, and why", "", "sections/funnel.html"),
-    ("downstream", "What it teaches models", "", "sections/downstream.html"),
-    (
-        "gallery",
-        "Images",
-        ": random, best, worst, of every kind of lesion",
-        "sections/gallery.html",
-    ),
-    ("versions", "Beside the previous version", "", "sections/previous.html"),
-    ("learned", "What it learned from", "", "sections/real_data.html"),
-    ("fit", "Does the prior fit?", "", "sections/prior_fit.html"),
-    ("judges", "The judges", ", and how well they judge", "sections/judges.html"),
-    ("provenance", "How it was made", ", again and checked", "sections/provenance.html"),
-    ("limits", "Limits", ", and what it must not be used for", "answers/limits.html"),
-)
 
 
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
@@ -94,7 +77,7 @@ def _gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str
     teaching = downstream.make_section(evidence.sources.downstream)
     answers = make_answers(evidence, contract, teaching)
     found = evidence.accepted_rows["pathology"].value_counts()
-    sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
+    sections = [(n, *row) for n, row in words.SECTIONS.items() if teaching or n != "downstream"]
     versions = previous.make_section(evidence)
     return {
         "chart": distributions,

@@ -17,12 +17,18 @@ DATASETS: dict[str, str] = _DATA["datasets"]
 ASKED: dict[str, str] = _DATA["asked"]
 SPACES: dict[str, str] = _DATA["spaces"]
 USES: dict[str, list[str]] = _DATA["uses"]
-FLAGS, SCORES = (
-    {name: (row[0], row[1]) for name, row in _DATA[part].items()} for part in ("flags", "scores")
+QUESTIONS: dict[str, str] = _DATA["questions"]
+ARMS: dict[str, str] = _DATA["arms"]
+SAW: dict[str, str] = _DATA["saw"]
+AXES: dict[str, str] = _DATA["axes"]
+CONCERN: dict[str, list[str]] = _DATA["concern"]
+FLAGS, SCORES, RIVALS = (
+    {name: (row[0], row[1]) for name, row in _DATA[part].items()}
+    for part in ("flags", "scores", "rivals")
 )
-GATES, BESIDE_GATES, STATISTICS, GROUPS, FAULTS = (  # their three columns: words.toml
+GATES, BESIDE_GATES, STATISTICS, GROUPS, FAULTS, JUDGED, SECTIONS = (  # columns: words.toml
     {name: (row[0], row[1], row[2]) for name, row in _DATA[part].items()}
-    for part in ("gates", "beside_gates", "statistics", "groups", "faults")
+    for part in ("gates", "beside_gates", "statistics", "groups", "faults", "judged", "sections")
 )
 GREY = "grey levels"
 

@@ -8,10 +8,9 @@ nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -36,8 +35,7 @@ ASKED = 16  # images compared with all windows at once: these are read from memo
 Number = TypeVar("Number", bound=np.generic)
 
 
-@dataclass(frozen=True)
-class KnownImages:
+class KnownImages(NamedTuple):
     """Windows (M, GRID * GRID) of known images, unit vectors; `sha256` of their textures."""
 
     windows: Floats32

@@ -3,7 +3,7 @@
 In: logits or probabilities (N,), outcomes (N,). Out: Platt's two numbers; calibration errors.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -15,8 +15,7 @@ from busgen.seeds import Rng
 from busgen.stats.overlap import dice
 
 
-@dataclass(frozen=True)
-class Platt:
+class Platt(NamedTuple):
     """Probability = expit(slope * logit + intercept)."""
 
     slope: float

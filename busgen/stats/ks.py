@@ -5,7 +5,7 @@ bootstrap, and the same distance between real samples of other patients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ RESAMPLES = 200
 MIN_N = 20  # fewer images on either side say nothing about a distribution
 
 
-@dataclass(frozen=True)
-class Distance:
+class Distance(NamedTuple):
     """One KS distance; `boot` and `floor` hold `RESAMPLES` distances each."""
 
     value: float
@@ -28,8 +27,7 @@ class Distance:
     floor: Floats
 
 
-@dataclass(frozen=True)
-class Draws:
+class Draws(NamedTuple):
     """How often each image is drawn in each resample; the same for all statistics of an image.
 
     `own` (R, n) counts of the release's images; `real` (R, m) counts of the real ones, all

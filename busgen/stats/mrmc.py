@@ -6,8 +6,8 @@ gives the variances and covariances of all of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -22,16 +22,14 @@ CHANCE = 0.5
 Interval = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Ratings:
+class Ratings(NamedTuple):
     """Ratings 1 to 6 of J readers: `synthetic` (J, m), `real` (J, n)."""
 
     synthetic: Floats
     real: Floats
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What each image adds to a figure of each reader: `synthetic` (J, m), `real` (J, n).
 
     `values` (J,) are the figures. Where a kind does not matter, its part is constant.
@@ -51,8 +49,7 @@ class Parts:
         return np.asarray(each[0] + each[1])
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A figure with its 95 % interval, of `n` images; `p` of it being chance, where tested."""
 
     value: float

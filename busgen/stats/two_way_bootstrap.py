@@ -12,7 +12,7 @@ part of the seeds is still known badly; with one it is not known, and counts as 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ SPECIFICITY = 0.9
 BINS = 10
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A value with its 95 % interval, and the two-sided p-value that it is zero."""
 
     value: float

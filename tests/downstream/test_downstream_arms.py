@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_sets import crops
 
-from busgen.downstream.arms import CORE, KINDS, find_arm
+from busgen.downstream.arms import GROUPS, KINDS, find_arm
 from busgen.downstream.data.pools import make_pool, paste, shuffle, subsample
 from busgen.errors import DataError, UserError
 
@@ -19,7 +19,7 @@ def drawn(name: str, task: str = "classification", seed: int = 0):
 
 
 def test_arms_are_data():
-    assert set(CORE) <= set(KINDS)
+    assert set(GROUPS["core"]) <= set(KINDS)
     assert find_arm("real_synthetic_0.5").synthetic == 0.5
     assert not find_arm("real").augmented
     few = find_arm("real_synthetic_1@10")

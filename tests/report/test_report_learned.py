@@ -113,7 +113,7 @@ def test_curves_of_sizes_span_what_is_drawn_and_real():
     for name in ("benign", "malignant"):  # drawn, and real beside it
         assert len(re.findall(rf"<path[^>]*stroke: var\(--{name}\)", area.svg)) == 2
     assert "benign: median drawn 13.5, real 13.5" in area.alt
-    assert distributions.AXES["center_y"] in html.unescape(place.svg)
+    assert words.AXES["center_y"] in html.unescape(place.svg)
     assert distributions.plot_fit(()) == ()
 
 

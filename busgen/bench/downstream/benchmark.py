@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time
+from busgen.bench.harness import Figure, Figures, figure_of, measure_time, read_bars
 from busgen.bench.real import reading
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
@@ -40,14 +40,7 @@ FEW = 30  # images up to this number are read in a rehearsal
 CLOCK = "seconds.json"  # what earlier goes took
 Results = Iterable[Mapping[str, Any]]  # of the comparison
 
-BARS = {
-    "table_s": Bar("<=", 7200.0),
-    "quick_s": Bar("<=", 300.0),
-    **{f"primary_above_zero_{task}": Bar(">=", 2.0) for task in TASKS},
-    **{f"primary_above_zero_10_{task}": Bar(">=", 3.0) for task in TASKS},
-    "synthetic_only_auc_gap": Bar("<=", 0.05),
-    "synthetic_only_dice_gap": Bar("<=", 0.08),
-}
+BARS = read_bars("downstream")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from busgen import io
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure, run_python
+from busgen.bench.harness import Figure, Figures, measure_time, median_figure, read_bars, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.rounds import count
@@ -31,14 +31,7 @@ from busgen.params.load import load_params
 run(resolve(load_params().generate), Path("plain"), run_shards)
 """
 
-BARS = {
-    "judged_per_s": Bar(">=", 15.0),
-    "memory_gib": Bar("<=", 2.0),
-    "orchestration": Bar("<=", 0.05),
-    "dataset_pairs": Bar(">=", 500.0),
-    "dataset_s": Bar("<=", 300.0),
-    "dataset_again_s": Bar("<=", 10.0),
-}
+BARS = read_bars("factory")
 
 
 def measure(*, quick: bool = False) -> Figures:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure
+from busgen.bench.harness import Figure, Figures, measure_time, median_figure, read_bars
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.release import sql
@@ -17,7 +17,7 @@ from busgen.release.files import INDEX
 from busgen.release.read import count_by, read_image
 from busgen.seeds import rng
 
-BARS = {"query_s": Bar("<=", 1.0), "validation_s": Bar("<=", 3.0), "image_ms": Bar("<=", 10.0)}
+BARS = read_bars("index")
 ROWS, SAMPLES, IMAGES, REPEATS = 1_000_000, 330, 100, 5
 
 

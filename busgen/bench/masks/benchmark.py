@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, Figures
+from busgen.bench.harness import Figure, Figures, read_bars
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import outlines, realism, utility
 from busgen.bench.real.reading import read_tables
@@ -39,30 +39,7 @@ SEED = 20261122
 FAMILY = 4  # masks drawn for each described outline
 ENGINE = "phantom"  # that draws the images of utility
 
-BARS = {
-    "masks_per_s": Bar(">=", 2000.0),
-    "memory_growth": Bar("<=", 1.2),
-    "self_intersections": Bar("<=", 0.0),
-    "out_of_frame": Bar("<=", 0.0),
-    "box_error_px": Bar("<=", 1.0),
-    "size_within_5_percent": Bar(">=", 0.95),
-    "orientation_agreement": Bar(">=", 0.95),
-    f"two_sample_trees_{SUBJECT}": Bar("<=", 0.60),
-    f"two_sample_cnn_{SUBJECT}": Bar("<=", 0.60),
-    "two_sample_trees_ellipse": Bar(">=", 0.80),
-    "two_sample_cnn_ellipse": Bar(">=", 0.80),
-    "coverage_of_real": Bar(">=", 0.95),
-    "density_gap": Bar("<=", 0.1),
-    "shape_read_gap": Bar("<=", 0.0),
-    "margin_auc_gap": Bar("<=", 0.0),
-    **{f"prior_{name}_{label}": Bar("<=", 1.0) for name in ("ratio", "area")
-       for label in ("benign", "malignant")},
-    "taller_benign_times": Bar("<=", 2.0),
-    "taller_malignant_gap": Bar("<=", 0.02),
-    f"closer_than_real_{SUBJECT}": Bar("<=", 0.5),
-    f"nearest_iou_max_{SUBJECT}": Bar("<=", 0.97),
-    "utility_dice_gain_worst": Bar(">=", 0.0),
-}  # fmt: skip
+BARS = read_bars("masks")
 Engines = Mapping[str, Callable[[Sequence[Finding]], Pixels]]
 
 

@@ -5,8 +5,8 @@ windows (N, W, W) of the lesions alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -74,8 +74,7 @@ SHARE = 0.5  # of that side: what the root of a lesion's area is brought to
 RECIPE = Recipe(patch_px=WINDOW, grid=1)
 
 
-@dataclass(frozen=True)
-class Cases:
+class Cases(NamedTuple):
     """Masks (N, S, S), what a bootstrap keeps together, (N,), and the terms that each has."""
 
     masks: Pixels

@@ -10,10 +10,10 @@ augmentation.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -41,8 +41,7 @@ SMOOTH, MOST = 0.12, 0.08  # of the lesion's size: sd of the field's smoothing, 
 TRIES = 20
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """How much is trained: seeds an arm, and the share of `SEEN`."""
 
     seeds: int

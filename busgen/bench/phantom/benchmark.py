@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
+from busgen.bench.harness import Figure, Figures, measure_time, read_bars, share
 from busgen.images.engines import load_image_engine
 from busgen.images.phantom import engine
 from busgen.images.phantom.beams import STYLES, draw_settings, linear_grid
@@ -19,14 +19,7 @@ from busgen.priors.request import parse_request
 from busgen.seeds import rng
 
 RAYLEIGH_RATIO = 1.913  # mean over standard deviation of a Rayleigh distribution
-BARS = {
-    "images_per_s": Bar(">=", 25.0),
-    "rayleigh_error": Bar("<=", 0.03),
-    "enhancement_sign": Bar(">=", 0.95),
-    "shadowing_sign": Bar(">=", 0.95),
-    "enhancement_grows": Bar(">=", 0.3),
-    "shadowing_grows": Bar(">=", 0.3),
-}
+BARS = read_bars("phantom")
 SIZE_PX = 256
 BAND_MM = 8.0  # height of the band below the lesion
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.arrays import Bools, Floats
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
+from busgen.bench.harness import Figure, Figures, measure_time, read_bars, share
 from busgen.bench.masks.outlines import distances
 from busgen.bench.real.reading import find_folder
 from busgen.errors import UnfilledError, UserError
@@ -37,16 +37,8 @@ from busgen.stats.roc import auc, auc_score
 SEED = 20261130
 DRAWN = 100_000
 FOLDS, SAMPLES = 10, 20
-TERMS: Mapping[str, tuple[str, ...]] = {
-    "shape": schema.SHAPES,
-    "orientation": schema.ORIENTATIONS,
-    "margin": schema.MARGINS,
-    "echo_pattern": schema.ECHO_PATTERNS,
-    "posterior": schema.POSTERIORS,
-    "halo": ("True",),
-    "calcification": schema.CALCIFICATIONS,
-}
-SIZES = ("width", "height", "aspect", "area", "depth")
+_NAMED = ("shape", "orientation", "margin", "echo_pattern", "posterior", "halo", "calcification")
+TERMS = {name: schema.BY_NAME[name].values or ("True",) for name in _NAMED}
 LESIONS = ("benign", "malignant")
 WHU = "BUSI-WHU/information.csv"
 N, RUNS, SIDE = 40, 200, 64  # of small requests: findings, runs, side of their images
@@ -64,17 +56,7 @@ CONDITIONS: tuple[tuple[str, ...], ...] = (
 )
 COUNTS = {"pathology.malignant": 13, "pathology.benign,shape.oval": 12}
 
-BARS = {
-    "contradictions": Bar("<=", 0.0),
-    "draw_100000_s": Bar("<=", 5.0),
-    "class_auc_descriptors_gap": Bar("<=", 0.02),
-    "class_auc_size_gap": Bar("<=", 0.02),
-    "class_auc_both_gap": Bar("<=", 0.02),
-    "pairs_outside": Bar("<=", 0.05),
-    **{f"{name}_{label}_in_limits": Bar("<=", 1.0) for name in SIZES for label in LESIONS},
-    "requests_met": Bar(">=", 1.0),
-    "counts_exact": Bar(">=", 1.0),
-}
+BARS = read_bars("priors")
 
 Row = Mapping[str, Any]
 Interval = tuple[float, float]

@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from busgen.arrays import Floats32, Pixels
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
+from busgen.bench.harness import Figure, Figures, measure_time, read_bars, share
 from busgen.bench.quality import reference_programs, speed as quality_speed
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
@@ -38,17 +38,8 @@ WORK = ROOT / "data" / "work" / "bench-quality"
 FEW = 8  # images in a rehearsal
 TIMED = 64
 ROWS, FEW_ROWS = 100_000, 2000  # among which near-duplicates are sought
-BARRED = (*faults.PLANTED, *(faults.COPY + name for name in faults.COPIED), faults.SWAPPED)
 
-BARS = {
-    "real_refused": Bar("<=", 0.05),
-    **{f"{name}_caught": Bar(">=", 0.95) for name in BARRED},
-    "added_ms": Bar("<=", 20.0),
-    **reference_programs.BARS,
-    **quality_speed.BARS,
-    "near_duplicates_100000_s": Bar("<=", 60.0),
-    "near_duplicates_recall": Bar(">=", 0.95),
-}
+BARS = read_bars("quality")
 
 
 def measure(*, quick: bool = False) -> Figures:

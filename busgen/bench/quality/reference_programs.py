@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from busgen.arrays import Floats
-from busgen.bench.harness import Bar, Figure, Figures
+from busgen.bench.harness import Figure, Figures
 from busgen.metrics.distribution import (
     NAMES,
     NEAREST,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 N, D, KINDS = 200, 8, 5
 Both = tuple[float, float]
-
-BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 
 def figures() -> Figures:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from busgen import io
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, Figures, measure_time, run_process
+from busgen.bench.harness import Figure, Figures, measure_time, run_process
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_sets import Options, open_sets, score_sets
@@ -53,12 +53,6 @@ GALLERY = 3  # images a stratum in the report
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
 OWN = ("image_dhash", "image_sha256")
-
-BARS = {
-    "gates_and_scores_10000_s": Bar("<=", 600.0),
-    "scores_memory_growth": Bar("<=", 1.2),
-    "report_10000_s": Bar("<=", 60.0),
-}
 
 
 def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> Figures:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time, median_figure
+from busgen.bench.harness import Figure, Figures, figure_of, measure_time, median_figure, read_bars
 from busgen.bench.real import near_duplicates, overlays, reading
 from busgen.judges.judges import SHIPPED, Judges, load_judges
 from busgen.judges.training.library import score_classifier, score_segmenter
@@ -30,23 +30,7 @@ RIVALS = {
     "apart": "independent_of_class",
 }
 
-BARS = {
-    "read_clean_split_s": Bar("<=", 240.0),
-    "read_again_s": Bar("<=", 3.0),
-    "read_memory_growth": Bar("<=", 1.2),
-    "near_duplicate_recall": Bar(">=", 0.99),
-    "planted_copy_recall": Bar(">=", 0.95),
-    "leaks": Bar("<=", 0.0),
-    "overlay_recall": Bar(">=", 0.95),
-    "overlay_tissue_lost": Bar("<=", 0.01),
-    "prior_gain_independent_least": Bar(">", 0.0),
-    "prior_gain_published_least": Bar(">", 0.0),
-    "segmenter_dice_bus_bra": Bar(">=", 0.85),
-    "classifier_auc_bus_bra": Bar(">=", 0.80),
-    "calibration_error": Bar("<=", 0.05),
-    "judges_ms": Bar("<=", 25.0),
-    "judges_mb": Bar("<=", 12.0),
-}
+BARS = read_bars("real")
 
 
 def measure(*, quick: bool = False) -> Figures:

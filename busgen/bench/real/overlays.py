@@ -12,10 +12,9 @@ tells of them is false but for one or two.
 import csv
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -39,8 +38,7 @@ SMALLEST = 96
 AT_ONCE = 32
 
 
-@dataclass(frozen=True)
-class Recall:
+class Recall(NamedTuple):
     """What was found in one image with planted overlays: by kind, and field pixels lost."""
 
     dataset: str

@@ -9,11 +9,11 @@ the text says nothing of it.
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
-from busgen.bench.harness import Bar, Figures, share
+from busgen.bench.harness import Figures, read_bars, share
 from busgen.errors import FindingError
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
@@ -25,8 +25,7 @@ Meaning = dict[str, frozenset[str] | tuple[float, float]]
 ANY_LESION = frozenset({"benign", "malignant"})  # what the word mass says of pathology
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """A text, the conditions that it states, and what it says that no finding can hold."""
 
     text: str
@@ -34,8 +33,7 @@ class Description:
     named: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a reader understood, what it says that it did not, and whether it refuses the text."""
 
     conditions: tuple[Condition, ...]
@@ -134,12 +132,7 @@ def _by_field(counts: Mapping[str, Counter[str]], name: str) -> Figures:
 
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.jsonl")
-BARS = {
-    "precision_held_out": Bar(">=", 0.98),
-    "recall_held_out": Bar(">=", 0.9),
-    "misread_held_out": Bar("<=", 0.02),
-    "named_held_out": Bar(">=", 0.9),
-}
+BARS = read_bars("texts")
 
 
 def measure(quick: bool = False) -> Figures:

@@ -6,10 +6,9 @@ together at given bounds, with 95 % Wilson intervals and detection curves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,8 +116,7 @@ def _refuses(name: str, scores: Scores, gates: Mapping[str, Gate]) -> bool:
     return score is not None and (isnan(score) or not gates[name].passes(score))
 
 
-@dataclass(frozen=True)
-class Gates:
+class Gates(NamedTuple):
     """The gates, and whom they ask: judges, known training images."""
 
     judges: Judges

@@ -4,7 +4,7 @@ In: crops, which of them, a generator. Out: float tensors. What changes a crop l
 true: other windows, mirrors, gains, noise. No vertical flips: shadows fall downwards.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -63,8 +63,7 @@ def jitter(window: judges.Window, rng: Rng) -> judges.Window:
     return judges.Window(row, col, height, width)
 
 
-@dataclass(frozen=True)
-class Draws:
+class Draws(NamedTuple):
     """What changes the crops of an epoch, and how much."""
 
     rng: Rng

@@ -5,8 +5,8 @@ number of the epoch: resumed or not, the bytes are the same.
 """
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +27,7 @@ MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How long and how fast one judge learns.
 
     `rate` peak of the one-cycle learning rate (Smith 2018, arXiv 1708.07120); `polish` epochs of
@@ -46,8 +45,7 @@ class Recipe:
     half_precision: bool = True
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One member to train: the shape of its ensemble, its number in it, how it learns."""
 
     spec: SegmenterSpec | ClassifierSpec

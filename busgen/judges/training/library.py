@@ -8,11 +8,10 @@ with intervals over patients.
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,8 +40,7 @@ PRESETS: Presets = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(NamedTuple):
     """A training that can start: its tables, its crops, where it works and where it ends."""
 
     params: TrainJudgesParams

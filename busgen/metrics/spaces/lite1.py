@@ -6,9 +6,9 @@ scaled to variance 1, those that vary most first. The network teaches no generat
 of ours.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,8 +33,7 @@ CHUNK = 16
 DIMENSIONS = 64
 
 
-@dataclass(frozen=True)
-class Axes:
+class Axes(NamedTuple):
     """`mean` and `spread` (F,) of features of training patients, `axes` (F, D) of most variance."""
 
     mean: Floats

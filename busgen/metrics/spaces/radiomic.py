@@ -6,6 +6,9 @@ contrast, how even it is, its rim and what is behind it. Measured in grey levels
 with no weights; an image's numbers do not depend on what is embedded beside it.
 """
 
+import tomllib
+from pathlib import Path
+
 import cv2
 import numpy as np
 from scipy.stats import entropy
@@ -104,66 +107,9 @@ def _lesion(image: Pixels, lesion: Pixels, field: Bools, contrast: float) -> tup
     return contrast, echo.level, echo.patches, rim, behind
 
 
-# Mean and spread over 1,631 square crops of training patients of BrEaST, BUS-BRA and BUSI, overlays
-# painted out; those of lesions over the 1,561 that show one.
-STANDARD = {
-    "grey_mean": (85.264, 28.497),
-    "grey_sd": (39.696, 12.044),
-    "grey_p1": (26.117, 18.962),
-    "grey_p5": (33.314, 20.851),
-    "grey_p25": (53.33, 24.932),
-    "grey_p50": (79.138, 29.72),
-    "grey_p75": (111.2, 35.883),
-    "grey_p95": (159, 43.902),
-    "grey_p99": (188.1, 45.047),
-    "black": (0.020291, 0.058984),
-    "grey_skewness": (0.69666, 0.41144),
-    "grey_kurtosis": (0.22935, 1.1373),
-    "grey_entropy": (7.0306, 0.44853),
-    "depth_0": (105.63, 35.837),
-    "depth_1": (94.515, 33.65),
-    "depth_2": (95.74, 34.357),
-    "depth_3": (91.786, 36.366),
-    "depth_4": (85.714, 39.015),
-    "depth_5": (77.172, 40.033),
-    "depth_6": (68.431, 38.051),
-    "depth_7": (59.118, 35.406),
-    "speckle_axial_px": (2.6345, 0.31971),
-    "speckle_lateral_px": (7.2778, 1.7741),
-    "spectrum_slope": (-3.0743, 0.38992),
-    "local_sd": (11.229, 4.3449),
-    "local_snr": (6.458, 1.654),
-    "local_kurtosis": (-0.24104, 0.19473),
-    "spectrum_0.02": (-4.3936, 1.7045),
-    "spectrum_0.04": (-7.1582, 1.3316),
-    "spectrum_0.08": (-7.8074, 1.4636),
-    "spectrum_0.12": (-10.624, 1.8272),
-    "spectrum_0.18": (-11.408, 2.009),
-    "spectrum_0.26": (-14.619, 2.2008),
-    "spectrum_0.36": (-19.072, 2.7465),
-    "spectrum_0.50": (-24.039, 3.0761),
-    "contrast_lateral_1px": (0.73047, 0.46944),
-    "contrast_axial_1px": (2.9881, 1.7833),
-    "contrast_lateral_3px": (3.3879, 2.4723),
-    "contrast_axial_3px": (11.609, 6.7341),
-    "homogeneity_lateral_1px": (0.76776, 0.080968),
-    "homogeneity_axial_1px": (0.59842, 0.084844),
-    "homogeneity_lateral_3px": (0.56912, 0.10258),
-    "homogeneity_axial_3px": (0.42971, 0.091033),
-    "correlation_lateral_1px": (0.98411, 0.0083299),
-    "correlation_axial_1px": (0.93296, 0.037625),
-    "correlation_lateral_3px": (0.93049, 0.036754),
-    "correlation_axial_3px": (0.74836, 0.12034),
-    "energy_lateral_1px": (0.18676, 0.054906),
-    "energy_axial_1px": (0.14915, 0.050841),
-    "energy_lateral_3px": (0.14201, 0.051175),
-    "energy_axial_3px": (0.11815, 0.047913),
-    "contrast": (-42.042, 21.581),
-    "echo_level": (-1.5005, 0.77975),
-    "patches": (0.42922, 0.21247),
-    "rim": (0.0072063, 0.39418),
-    "posterior": (0.30229, 1.2379),
-}
+STANDARD: dict[str, list[float]] = tomllib.loads(  # mean and spread, by name
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+)
 NAMES = tuple(STANDARD)
 
 

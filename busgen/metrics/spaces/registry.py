@@ -7,8 +7,8 @@ distance is called FID.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from busgen.arrays import Floats, Pixels
 from busgen.code import hash_code
@@ -20,8 +20,7 @@ SCRIPTED = (".pt", ".pth", ".ts", ".jit")
 HASH_CHARS = 12  # of a version, as a score shows it
 
 
-@dataclass(frozen=True)
-class FeatureSpace:
+class FeatureSpace(NamedTuple):
     """A space: `embed(images, masks)` of (N, S, S) uint8 both, a lesion's pixels not 0 -> (N, D).
 
     What cannot be measured of an image is NaN. `sha256` is of weights and code that decide a

@@ -6,9 +6,8 @@ arXiv 2104.11222): bicubic, with antialiasing, in floating point.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +28,7 @@ CHUNK = 8
 Levels = tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """How a network sees images: (N, 3, `side_px`, `side_px`), (grey - `centre`) / `scale`.
 
     By default as Inception-v3 does: 299 px, in [-1, 1).
@@ -47,8 +45,7 @@ class Spec:
         return (grey[:, None] - centre) / scale
 
 
-@dataclass(frozen=True)
-class FeatureSpace:
+class FeatureSpace(NamedTuple):
     """A network from images as it sees them to features; `sha256` is of its files."""
 
     net: Callable[[Tensor], Any]

@@ -9,8 +9,7 @@ be unknown where there is one, so patterns of evidence are worked out once for e
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -44,8 +43,7 @@ _LEVELS, _HEIGHTS = 40, 5
 # the mean may grow with.
 
 
-@dataclass(frozen=True, eq=False)
-class _Inference:
+class _Inference(NamedTuple):
     """What a prior makes of lesions.
 
     `terms` (N,) log P(stated terms | pathology); `total` (N,) the box's log density included;

@@ -10,8 +10,8 @@ compare a network with: every descriptor by itself, given the class or not.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ _KEPT = ("pathology", "appearance", "birads", "tissue", "scanner", "field_mm")  
 _EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(NamedTuple):
     """A fitted prior, and the log-likelihood (nats a lesion) of its data before each round."""
 
     prior: Prior

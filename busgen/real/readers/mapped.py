@@ -6,6 +6,7 @@ the reason. A map is proposed too, as names, folders and table suggest it, for a
 """
 
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -25,24 +26,9 @@ from busgen.real.readers.files import Row, ascii_id, find_separator, load_union,
 YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _SEPARATORS = re.compile(r"\s*[|,;&]\s*")
 TABLES = (".csv", ".xlsx")
-NAMES = {  # canonical column: how others call it, without separators, lower case
-    "patient_id": ("patientid", "patient", "case", "caseid", "subject", "pid"),
-    "pathology": ("pathology", "class", "label", "classification", "diagnosis", "malignancy"),
-    "birads": ("birads", "biradscategory", "biradsscore"),
-    "tissue": ("tissue", "tissuecomposition", "background"),
-    "shape": ("shape",),
-    "margin": ("margin", "margins"),
-    "echo_pattern": ("echogenicity", "echopattern", "echo"),
-    "posterior": ("posteriorfeatures", "posterior", "posteriorfeature"),
-    "halo": ("halo", "echogenichalo"),
-    "calcification": ("calcification", "calcifications"),
-    "pixel_mm": ("pixelmm", "pixelspacing", "spacing", "mmperpixel", "pixelsize"),
-    "scanner": ("scanner", "device", "machine", "system", "equipment"),
-}  # fmt: skip
-CLASSES = {
-    "benign": "benign", "b": "benign", "0": "benign", "malignant": "malignant", "m": "malignant",
-    "1": "malignant", "cancer": "malignant", "normal": "normal", "n": "normal", "2": "normal",
-}  # fmt: skip
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+NAMES: dict[str, list[str]] = _WORDS["names"]
+CLASSES: dict[str, str] = _WORDS["classes"]
 ENOUGH = 0.9  # share of rows that must name an image
 
 

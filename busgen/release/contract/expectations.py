@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -51,8 +51,7 @@ _INTRO = (
 STYLE = Path(__file__).with_name("data_docs.css").read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One expectation: its rule, on which column, how many rows (samples) break it, and which."""
 
     expectation: str

@@ -5,9 +5,10 @@ Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
 sets, over one row a sample or a family, see `SAMPLES` and `FAMILIES`).
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -22,11 +23,11 @@ from busgen.schema import Column
 # a share is off where chance gives one as far away this seldom: of some 50 shares of a release,
 # one in 20,000 releases would be stopped by chance alone
 RARE = 1e-6
+_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 ABOUT = "shares that the prior gives under the request, within sampling noise"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """`broken` is SQL that is true where the rule is broken, `over` what its rows are.
 
     Rules over the ``set`` or a ``term`` are counted otherwise and have none.
@@ -104,45 +105,18 @@ _LEXICON_ORDER = " || ".join(
 )
 
 
-COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
-ROW_RULES = (
-    Rule(
-        "orientation",
-        "not_parallel exactly where height_mm > width_mm",
-        "(orientation = 'not_parallel') <> (height_mm > width_mm)",
-    ),
-    Rule(
-        "margin",
-        "circumscribed alone",
-        "list_contains(margin, 'circumscribed') AND len(margin) > 1",
-    ),
-    Rule(
-        "margin",
-        "each term once, in lexicon order",
-        f"len(margin) > 1 AND array_to_string(margin, ' ') || ' ' <> {_LEXICON_ORDER}",
-    ),
-    Rule("reason", "null exactly where accepted", "accepted <> (reason IS NULL)"),
-    Rule("split", "null exactly where rejected", "accepted <> (split IS NOT NULL)"),
-)
+def _listed(over: str) -> tuple[Rule, ...]:
+    """Return the rules over a ``row``, ``sample`` or ``family`` that `rules.toml` lists."""
+    return tuple(
+        Rule(column, about, broken.replace("{lexicon_order}", _LEXICON_ORDER), over)
+        for column, about, broken in _LISTED[over]
+    )
 
-SAMPLE_RULES = tuple(
-    Rule(column, about, broken, "sample")
-    for column, about, broken in (
-        ("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
-        ("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
-        ("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
-        ("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
-        ("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
-    )
-)
-FAMILY_RULES = tuple(
-    Rule("family_id", about, broken, "family")
-    for about, broken in (
-        ("a family stays in one split", "first_split <> last_split"),
-        ("a family shares its seed", "first_seed <> last_seed"),
-        ("a family is accepted whole", "accepted_members NOT IN (0, members)"),
-    )
-)
+
+COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
+ROW_RULES = _listed("row")
+SAMPLE_RULES = _listed("sample")
+FAMILY_RULES = _listed("family")
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
@@ -151,29 +125,8 @@ _FINDING = [c.name for c in schema.columns("index") if c.source == "finding" and
 _HASH = f"hash({', '.join(map(sql.quote_name, _FINDING))})"
 
 
-# one row a family of more than one sample, as only those can break its rules: of several samples at
-# most one has the family's own id, and each has one attempt number 0
-FAMILIES = """
-    SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
-        min(split) AS first_split, max(split) AS last_split,
-        min(seed) FILTER (WHERE accepted) AS first_seed,
-        max(seed) FILTER (WHERE accepted) AS last_seed
-    FROM attempts SEMI JOIN (
-        SELECT DISTINCT family_id FROM attempts WHERE family_id <> sample_id
-    ) USING (family_id)
-    GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
-# one row a sample that was tried more than once, or not from attempt 0 on; most samples of an index
-# have the one row: for these no rule on samples can break
-SAMPLES = f"""
-    SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
-        max(attempt) AS last_attempt,
-        count(*) FILTER (WHERE accepted) AS accepted_attempts,
-        max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-        min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
-    FROM attempts SEMI JOIN (
-        SELECT sample_id FROM attempts GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
-    ) USING (sample_id)
-    GROUP BY sample_id"""
+FAMILIES: str = _LISTED["families"]
+SAMPLES: str = _LISTED["samples"].replace("{hash}", _HASH)
 
 
 def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rule, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from busgen.release.description.card import LICENCE_URL, list_sources
 from busgen.release.files import DATA, INDEX, find_files
 
 _CONTEXT = Path(__file__).with_name("croissant_context.json")
-_RESPONSIBLE = Path(__file__).with_name("croissant_rai.json")
+_SAME = Path(__file__).with_suffix(".json")  # of every release
 _PARQUET = "application/x-parquet"
 _TYPES = {
     schema.TEXT: "sc:Text",
@@ -41,29 +41,18 @@ def describe(folder: Path, title: str, plan: dict[str, object]) -> dict[str, obj
     }
     return {
         "@context": read_json(_CONTEXT),
-        "@type": "sc:Dataset",
-        "conformsTo": [
-            "http://mlcommons.org/croissant/1.1",
-            "http://mlcommons.org/croissant/RAI/1.0",
-        ],
-        "name": "busgen",
         "alternateName": title,
         "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
         "masks and BI-RADS findings.",
         "license": LICENCE_URL,
         "version": __version__,
-        "citeAs": "busgen, a factory for synthetic breast-ultrasound datasets, after "
-        "Pan et al. 2025, arXiv:2507.07721",
-        "creator": {"@type": "sc:Organization", "name": "busgen"},
-        "keywords": ["synthetic", "breast ultrasound", "BI-RADS", "not for clinical use"],
-        "isLiveDataset": False,
         "distribution": [samples, *described],
         "recordSet": [
             _record_set("samples", "release", "fileSet", "data-files"),
             _record_set("attempts", "index", "fileObject", INDEX),
         ],
         "rai:dataCollection": _to_origin(plan),
-        **read_json(_RESPONSIBLE),
+        **read_json(_SAME),
     }
 
 

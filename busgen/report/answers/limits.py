@@ -5,8 +5,7 @@ In: the record of `busgen.evaluation.limits.check`, what was counted. Out: `Answ
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from busgen.evaluation import limits
 from busgen.report import words
@@ -18,8 +17,7 @@ LIMIT = "limit "  # before the name of the score
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One question and its answer; `interval` (95 %) and `floor` in the words of the page.
 
     `floor` is what real images show; empty where none is meant.

@@ -22,28 +22,9 @@ from busgen.similarity.known_images import REAL
 from busgen.stats.proportions import wilson_interval
 
 FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
-AGAINST = {  # what is asked of each group of statistics
-    "geometry": "Do lesions have real sizes, places and outlines?",
-    "grey": "Are brightness and contrast those of real images?",
-    "depth": "Does brightness change with depth as in real images?",
-    "texture": "Is the texture (speckle) that of real images?",
-    "judges": "Do the judges treat the images as they treat real ones?",
-}
 HOLD = {realism.CLOSE: YES, realism.DIFFERS: PARTLY, realism.STRONG: NO}
 COPIES = "copy_similarity"
 DOES = {"reject": "", "flag": "; the gate only flags them", "off": "; the gate is off"}
-JUDGED = {  # gate: name, question, what leaving its bound means
-    "mask_agreement": (
-        "outline",
-        "Is the lesion where its outline says?",
-        "a segmenter of real images does not find the lesion as outlined",
-    ),
-    "label_confidence": (
-        "label",
-        "Does the lesion look like its class?",
-        "a classifier of real images takes the lesion for the other class",
-    ),
-}
 
 
 def make_answers(
@@ -55,7 +36,7 @@ def make_answers(
         _fill(evidence),
         _request(evidence),
         *_beside_real(evidence),
-        *(answer_judges(evidence, name) for name in JUDGED),
+        *(answer_judges(evidence, name) for name in words.JUDGED),
         _answer_auc(evidence),
         answer_copies(evidence),
         _utility(teaching if teaching and teaching.matches(evidence.plan) else None),
@@ -100,7 +81,7 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
     """Return an answer for each group of statistics, all lesions against all real ones."""
     scores = next((one for name, _, one in realism.compare(evidence) if not name), {})
     found = []
-    for name, question in AGAINST.items():
+    for name, question in words.QUESTIONS.items():
         score = scores.get(name)
         if score is None:
             why = "too few images on one of the two sides to compare"
@@ -149,7 +130,7 @@ def answer_judges(evidence: Evidence, name: str) -> Answer:
 
     Of first attempts where the gate rejects, else of what was accepted.
     """
-    title, question, phrases = JUDGED[name]
+    title, question, phrases = words.JUDGED[name]
     gate = evidence.plan.request.gates.get(name)
     rejects = gate is not None and gate.action == "reject"
     scores = (evidence.first_attempts if rejects else evidence.accepted_rows)[name].dropna()

@@ -6,8 +6,8 @@ Zamzmi et al. 2025, doi:10.1038/s44172-025-00450-1.
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from busgen import schema
 from busgen.priors import contradictions
@@ -24,8 +24,7 @@ DOCUMENTS = (files.CARD, files.DICTIONARY, files.CROISSANT, files.PROVENANCE, fi
 _LEXICON = ("shape", "orientation", "margin", "echo_pattern", "posterior", "calcification")
 
 
-@dataclass(frozen=True)
-class Criterion:
+class Criterion(NamedTuple):
     """One of the seven: its question and the answers, those last that nothing measures."""
 
     name: str

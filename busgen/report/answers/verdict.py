@@ -5,28 +5,20 @@ reasons, the answers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from busgen.report import words
 from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
 
 Use = tuple[str, str]
 TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
-# the limits that speak of what an answer speaks of, by how their scores' names begin
-CONCERN = {
-    **{name: (f"ks_{name}",) for name in ("geometry", "grey", "depth", "texture")},
-    "label": ("ks_judges",),
-    "utility": ("kid_", "mmd_", "frechet_", "fid", "coverage_", "density_", "recall_"),
-    "copies": ("copies", "near_duplicates", "privacy_", "repeats"),
-}
 NEVER = (
     ("Diagnosis, treatment, or the approval of a device", "no image shows a patient"),
     ("Telling how accurate a model is on patients", "only real images of patients tell"),
 )
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """`sentence` in plain words, uses with the reason for each, every answer with its numbers."""
 
     sentence: str
@@ -47,7 +39,7 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     for use, needs in words.USES.items():
         request = [by_name[name] for name in needs]
         against = [one for one in request if one.answer != YES]
-        limits = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
+        limits = tuple(LIMIT + start for name in needs for start in words.CONCERN.get(name, ()))
         against += [one for one in answers if one.answer == NO and one.name.startswith(limits)]
         reasons = "; ".join(one.why for one in against or request)
         (unfit if against else fit).append((use, reasons))

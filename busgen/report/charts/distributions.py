@@ -13,12 +13,6 @@ from busgen.report.sections.marginals import LESIONS, LEVELS, Quantiles
 from busgen.report.sections.prior_fit import Size
 from busgen.report.sections.realism import Group
 
-AXES = {
-    "box_area_fraction": "Share of the frame that its box covers, %",
-    "aspect": "Below 1 is taller than wide",
-    "center_x": "From the left edge, 0, to the right, 1",
-    "center_y": "From the skin, 0, to the bottom, 1",
-}
 MIN_N = 20  # fewer lesions make no curve
 
 
@@ -79,7 +73,7 @@ def _fit_chart(sizes: Sequence[Size]) -> Chart:
         f"real {words.format_number(float(np.median(real)))}"
         for one, drawn, real in pairs
     )
-    axes = Axes(AXES[sizes[0].statistic], "% of lesions up to it", x=_ends(curves))
+    axes = Axes(words.AXES[sizes[0].statistic], "% of lesions up to it", x=_ends(curves))
     return plot(title, f"{title}. {medians}", axes, curves)
 
 

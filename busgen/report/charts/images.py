@@ -4,7 +4,7 @@ In: PNG bytes and the side of a pixel in mm. Out: `Image`s that a template draws
 """
 
 import base64
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,8 +21,7 @@ Tags = tuple[tuple[str, str], ...]
 _LOSSLESS = 101  # above 100, OpenCV's WebP encoder loses nothing
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """One image as the page shows it."""
 
     uri: str  # the pixels

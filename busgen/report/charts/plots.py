@@ -5,11 +5,10 @@ In: curves in their own units. Out: `Chart`s, the same bytes for the same curves
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -39,8 +38,7 @@ STYLE = dict(
 INCHES = (4.2, 2.75)
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(NamedTuple):
     """One line, or with `high` the area between `y` and it; `who` names a colour, `kind` a line."""
 
     who: str
@@ -50,8 +48,7 @@ class Curve:
     high: Floats | None = None
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """A chart: its `title`, words that say what it shows (`alt`), and the SVG itself."""
 
     title: str
@@ -59,8 +56,7 @@ class Chart:
     svg: str
 
 
-@dataclass(frozen=True)
-class Axes:
+class Axes(NamedTuple):
     """Labels and ends of both axes; no end of x: where the curves end."""
 
     x_label: str

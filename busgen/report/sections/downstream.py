@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,25 +27,12 @@ STEPS = np.linspace(0, 1, 51)
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
-ARMS = {
-    "real": "Real images, unchanged",
-    BASE: "Real images, augmented",
-    "real_augmented_longer": "The same, twice the steps",
-    "synthetic": "Synthetic alone",
-    "real_copy_paste": "Real, and lesions pasted",
-    "real_rare_top_up": "Real, rare strata topped up",
-    "pooled_augmented": "Real images of all data sets",
-    "shuffled": "Control: labels of others",
-}
-SAW = {"none": "nobody", "own": "the same patients", "pooled": "several data sets",
-       "unknown": "not known"}  # fmt: skip
 
 Record = Mapping[str, Any]
 Heat = tuple[str, str, tuple[str, ...], tuple[tuple[str, tuple[Record | None, ...]], ...]]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """All arms of one task and training set, on its own held-out patients.
 
     `rows`, an arm each: its `title`, recorded `score` and `gain` over the base or None, the
@@ -121,7 +108,7 @@ def name_arm(name: str) -> str:
     """Return an arm in words."""
     arm, _, share = name.partition("@")
     kind, _, made_by = arm.partition(":")
-    title = ARMS.get(kind) or kind.replace("_", " ")
+    title = words.ARMS.get(kind) or kind.replace("_", " ")
     if kind.startswith("real_synthetic_"):
         title = f"Real, {kind.removeprefix('real_synthetic_')} synthetic to each"
     title += f", of {made_by}" if made_by else ""
@@ -150,7 +137,7 @@ def _row(one: Record) -> Record:
         "gain": gain,
         "verdict": gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–",
         "primary": bool(gain and gain["primary"]),
-        "saw": SAW.get(one["generator_saw"], "–"),
+        "saw": words.SAW.get(one["generator_saw"], "–"),
     }
 
 

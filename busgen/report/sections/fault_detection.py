@@ -5,8 +5,7 @@ detection curves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ MOST = 4  # checks that are named in a row, those that refuse most
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The table, clean images first, detection curves, what the classifier can tell at all.
 
     `rows`: a recorded fault, with its `name`, what it is `about` and the `checks` that refuse it.

@@ -3,9 +3,8 @@
 In: `Evidence`. Out: counts, acceptance by stratum, each gate with its bound, rejects and examples.
 """
 
-from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +24,7 @@ EXAMPLES = 4
 PERCENTILES = (0.05, 0.5, 0.95)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """Acceptance in one stratum with its 95 % interval."""
 
     name: str
@@ -38,8 +36,7 @@ class Row:
     commonest: str
 
 
-@dataclass(frozen=True)
-class _Gate:
+class _Gate(NamedTuple):
     """One gate: its bound, how its score spreads over all attempts, whom it stopped."""
 
     name: str

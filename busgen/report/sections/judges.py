@@ -5,8 +5,7 @@ what their checks decide.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from busgen.factory.plan import Plan
 from busgen.report import words
@@ -18,8 +17,7 @@ ECE = "ece_5_bins"
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The judges: what their gates decide (name, action, bound), how well they judge.
 
     `segmenter` and `classifier`: recorded Dice and AUC by `dataset`, with one more figure `aside`,

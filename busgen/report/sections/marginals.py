@@ -5,6 +5,7 @@ accepted samples and its 95 % interval; for sizes the requested and the measured
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,7 @@ class Share:
         return self.low - SLACK <= self.requested <= self.high + SLACK
 
 
-@dataclass(frozen=True)
-class Marginal:
+class Marginal(NamedTuple):
     """One field: its shares among `total` accepted samples (lesions, where it is a lesion's)."""
 
     field: str
@@ -51,8 +51,7 @@ class Marginal:
     shares: tuple[Share, ...]
 
 
-@dataclass(frozen=True)
-class Quantiles:
+class Quantiles(NamedTuple):
     """One size of one class: (41,) quantiles of requested and of measured values."""
 
     statistic: str
@@ -125,8 +124,7 @@ def make_spreads(evidence: Evidence) -> tuple[Quantiles, ...]:
     return tuple(spreads)
 
 
-@dataclass(frozen=True)
-class _Summary:
+class _Summary(NamedTuple):
     """All shares at once: how many miss, how far the gates shifted any, and which."""
 
     shares: int

@@ -4,10 +4,9 @@ In: `Evidence` with a previous release and its scores. Out: `Section`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from math import hypot
-from typing import Any
+from typing import Any, NamedTuple
 
 from busgen import io
 from busgen.release.diff import diff
@@ -24,8 +23,7 @@ Record = Mapping[str, Any]
 Shift = tuple[str, str, float, float]  # column, test, by how much of 1, p
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One figure of both versions as recorded; `verdict` is `BETTER`, `WORSE` or `SAME`."""
 
     name: str
@@ -35,8 +33,7 @@ class Row:
     verdict: str
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """All of it; `same_reference`: whether both were held against the same real images."""
 
     title: str

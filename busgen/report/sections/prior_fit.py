@@ -7,7 +7,7 @@ shares of every term, sizes, dependencies, and where the sources disagree.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,17 +18,11 @@ from busgen.report.sections.realism import CLASSES, CLOSE, axis_ends
 Record = Mapping[str, Any]
 Shares = tuple[tuple[str, tuple[Record, ...]], ...]  # by term or dataset, one a class
 OPEN_FIELDS = 3  # fields of descriptors that stand open; the others are a click away
-OTHERS = {
-    "published": ("Published tables alone", "what was known before these datasets were read"),
-    "by_class": ("Descriptors one by one", "the same data, nothing depends on anything but class"),
-    "apart": ("Descriptors one by one, class unknown", "not even on the class"),
-}
 LOGS = ("log_area", "log_aspect")
 SIZES = {"log_area": "box_area_fraction", "log_aspect": "aspect", "x": "center_x", "y": "center_y"}
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """One size of one class: KS distance of drawn and real; quantiles at even steps of both."""
 
     statistic: str
@@ -135,7 +129,7 @@ def _gain(name: str, record: Record) -> Record:
 
     That is the geometric mean; the verdict says whether the interval leaves 0 out.
     """
-    (title, about), (low, high) = OTHERS[name], record["interval"]
+    (title, about), (low, high) = words.RIVALS[name], record["interval"]
     verdict = CLOSE if low <= 0 <= high else "better" if low > 0 else "worse"
     factor = exp(record["value"])
     return {**record, "name": title, "about": about, "verdict": verdict, "factor": factor}

@@ -5,8 +5,7 @@ Out: datasets, what was found with counts by dataset, images of each split.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from busgen import schema
 from busgen.report import words
@@ -20,8 +19,7 @@ Counts = tuple[int, ...]
 Row = tuple[str, str, Counts]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """All of it; `clusters` of one patient's images or copies, `across` several datasets.
 
     `datasets` as published and as cleaning counted them; `rows` by kind of find: its name, what it

@@ -6,8 +6,7 @@ the worst first.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ CLOSE, DIFFERS, STRONG = "no difference shown", "differs", "differs strongly"
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Quantiles:
+class Quantiles(NamedTuple):
     """Quantiles at `LEVELS` of one statistic in one class, synthetic and real, and the score."""
 
     pathology: str
@@ -36,8 +34,7 @@ class Quantiles:
     score: Record
 
 
-@dataclass(frozen=True)
-class Statistic:
+class Statistic(NamedTuple):
     """One statistic: its classes on one axis from `low` to `high`."""
 
     name: str
@@ -51,8 +48,7 @@ class Statistic:
         return max(float(strip.score["value"]) for strip in self.strips)
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Statistics of one kind, the worst first, and the mean distance of each class."""
 
     name: str

@@ -4,16 +4,14 @@ In: the scores of `busgen.evaluation.stage`. Out: a `Section`; None where nothin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from busgen.report import words
 
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """All kinds; what could not be scored and why, and what a reader should know.
 
     `kinds`: title, what it says, its scores as recorded, with the `space` in words and whether they

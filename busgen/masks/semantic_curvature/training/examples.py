@@ -9,7 +9,7 @@ and else none.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,8 +34,7 @@ VERSIONS = 8  # of each outline: as it is, mirrored, and both turned and stretch
 TURN_DEG, STRETCH = 6.0, 0.06  # sd of the turn, and of the logarithm of the stretch
 
 
-@dataclass(frozen=True)
-class Cases:
+class Cases(NamedTuple):
     """Masks (N, SIDE, SIDE) {0, 1} of patients, and what is known of each lesion."""
 
     masks: Pixels

@@ -7,8 +7,8 @@ minute of steps needs no checkpoint, no average and no folder, so it takes the s
 `busgen.training_loop` without its `run`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -105,8 +105,7 @@ def _add_grid(pixels: Pixels, rng: Rng) -> Pixels:
 WAYS = (blur, _sharpen, add_noise, resample, compress, _smooth, respeckle, _add_grid)
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How long and how fast the network learns; `rate` peak of a one-cycle learning rate."""
 
     steps: int = 600
@@ -116,8 +115,7 @@ class Recipe:
     half_precision: bool = True
 
 
-@dataclass(frozen=True)
-class Examples:
+class Examples(NamedTuple):
     """What is known of the crops: class and scanner (N,), standardised statistics (N, K) or NaN."""
 
     labels: NDArray[np.int64]
