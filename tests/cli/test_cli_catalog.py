@@ -54,7 +54,8 @@ HEAVY = ("cv2", "duckdb", "numpy", "pandas", "prefect", "pyarrow", "scipy", "tor
 
 
 @pytest.mark.parametrize(
-    ("word", "result"), [("--help", "Usage"), ("--version", f"busgen {__version__}\n")]
+    ("word", "result"),
+    [("--help", "Usage"), ("-h", "Usage"), ("--version", f"busgen {__version__}\n")],
 )
 def test_help_and_version_import_nothing_heavy(word, result):
     """What makes them instant; how long they take, `busgen bench` and a clock tell."""
