@@ -50,7 +50,7 @@ def test_what_nobody_measured_is_not_known(answers):
 
 
 def test_a_broken_contract_is_named(evidence, contract):
-    bad = replace(contract.checks[0], success=False, column="halo", expectation="not null")
+    bad = contract.checks[0]._replace(success=False, column="halo", expectation="not null")
     report = replace(contract, checks=(bad, *contract.checks[1:]))
     found = make_answers(evidence, report)[0]
     assert found.answer == NO
