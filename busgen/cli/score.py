@@ -63,8 +63,9 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     from busgen.image_sets.source import Reading
     from busgen.metrics.spaces.registry import load_spaces
 
-    named = Reading(image, mask)
-    request = Options(tuple(by or ()), group, most, size_px, two_sample=two_sample, reading=named)
+    reading = Reading(image, mask, images, masks, label, allow_unread)
+    columns = tuple(by or ())
+    request = Options(columns, group, most, size_px, two_sample=two_sample, reading=reading)
     with write_record(target, "score") as write:
         sets = open_sets((a, against), (a_split, split), request)
         _print_found(sets)

@@ -100,7 +100,8 @@ def _match(path: Path, reading: Reading) -> Pairs:
     )
     if not reading.masks:
         return match_pairs(images)
-    rest = match_pairs([file for file in files if file not in masks]).images
+    outlines = set(masks)
+    rest = match_pairs([file for file in files if file not in outlines]).images
     return join(images if reading.images else rest, masks)
 
 
@@ -112,7 +113,7 @@ def _glob(path: Path, pattern: str, files: Sequence[Path]) -> list[Path]:
         rule = "a pattern must be of paths within the folder"
         raise UserError(rule, pattern, "e.g. --masks 'labels/**/*.png'") from error
     if not chosen.intersection(files):
-        raise UserError(f"images must lie at {pattern}", f"none in {path}", "mend the pattern")
+        raise UserError(f"files must lie at {pattern}", f"none in {path}", "mend the pattern")
     return [file for file in files if file in chosen]
 
 
@@ -155,7 +156,8 @@ def _check(path: Path, pairs: Pairs, outlined: int, reading: Reading) -> Found:
     if left > LEFT_OUT and not reading.allow_unread:
         rule = f"at most {LEFT_OUT:.0%} of the masks and files in {path} may be left out"
         raise UserError(rule, str(found), f"{GLOBS}, or --allow-unread")
-    _require_grey(path, [images[k] for k in np.linspace(0, len(images) - 1, LOOKED_AT).astype(int)])
+    spread = np.linspace(0, len(images) - 1, LOOKED_AT).astype(int)
+    _require_grey(path, [images[k] for k in sorted({*spread.tolist()})])
     return found
 
 

@@ -74,9 +74,9 @@ def match_pairs(files: Sequence[Path]) -> Pairs:
     weak = [f for f, base in told.items() if _WEAK.search(f.stem.removeprefix(base))]
     places = _by_name(plain)
     plain += [f for f in weak if f not in in_folders and not places.get(_fold(told[f]))]
-    images = sorted(plain, key=files.index) if weak else plain
-    kept = set(images)
-    return join(images, [file for file in files if file not in kept])
+    kept = set(plain)
+    images, masks = ([f for f in files if (f in kept) is shown] for shown in (True, False))
+    return join(images, masks)
 
 
 def join(images: Sequence[Path], masks: Sequence[Path]) -> Pairs:

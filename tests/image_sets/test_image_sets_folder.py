@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from busgen.cli import app
 from busgen.errors import UserError
+from busgen.evaluation import score_sets
 from busgen.image_sets.inspect import describe
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Reading
@@ -135,3 +136,12 @@ def test_inspect_shows_what_is_read(save_pairs, tmp_path):
     done = CliRunner().invoke(app, ["inspect", str(folder), "--sheet", str(sheet), "--json"])
     assert json.loads(done.stdout)["found"] == record["found"]
     assert Image.open(sheet).size == (6 * 192, 192)
+
+
+def test_score_reads_as_its_options_say(save_pairs, tmp_path, monkeypatch):
+    folder, seen = save_pairs("left/{}.png", "right/{}.png"), []
+    monkeypatch.setattr(score_sets, "open_set", lambda path, reading: seen.append(reading) or 1 / 0)
+    options = ("--images", "left/*", "--masks", "right/*", "--label", "2", "--allow-unread")
+    CliRunner().invoke(app, ["score", str(folder), "--against", str(tmp_path), *options])
+    reading = Reading(images="left/*", masks="right/*", label=2, allow_unread=True)
+    assert seen == [reading]
