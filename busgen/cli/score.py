@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from busgen.image_sets.source import Source
 
 ImagesGlob = Annotated[
-    str | None, typer.Option("--images", help="Pattern of a folder's images, e.g. 'img/**/*.png'.")
+    str | None, typer.Option("--images", help="Pattern of images, if a folder: 'img/**/*.png'.")
 ]
 MasksGlob = Annotated[str | None, typer.Option("--masks", help="Pattern of its masks.")]
 MaskLabel = Annotated[int | None, typer.Option("--label", help="Level of masks; each but 0.")]

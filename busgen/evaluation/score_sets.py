@@ -8,7 +8,7 @@ before anything is computed.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,7 +95,9 @@ def open_sets(
     Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
     range.
     """
-    a, b = (open_set(path, request.reading) for path in paths)
+    own = request.reading
+    plain = replace(own, images=None, masks=None, label=None)  # patterns are the first set's
+    a, b = (open_set(path, how) for path, how in zip(paths, (own, plain), strict=True))
     known = {*a.images, *b.images}
     for name in (request.reading.image, request.reading.mask):
         if name is not None and name not in known:

@@ -47,6 +47,7 @@ from busgen.real.readers.files import find_separator
 METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
 LEFT_OUT = 0.1  # share of masks, or of files, beyond which leaving them out must be allowed
 LOOKED_AT = 8  # images whose levels are looked at before a set is read
+MASKS_AMONG = 0.2  # share of them that may look like masks: a folder of masks has as many as images
 FEW_LEVELS, BLACK = 3, 8  # levels of a mask; the brightest of a black image
 GLOBS = "name them: --images GLOB --masks GLOB"
 _NAMES = ("file_name", "filename", "image_filename", "file", "image", "path", "image_id", "id")
@@ -162,15 +163,15 @@ def _check(path: Path, pairs: Pairs, outlined: int, reading: Reading) -> Found:
 
 
 def _require_grey(path: Path, some: Sequence[Path]) -> None:
-    """Raise `UserError` where most of some images look like masks, or are black."""
+    """Raise `UserError` where some images look like masks, or most are black."""
     seen = [to_grey(decode_image((path / file).read_bytes(), file.name)[0]) for file in some]
     flat = [k for k, image in enumerate(seen) if len(np.unique(image)) <= FEW_LEVELS]
     black = [k for k, image in enumerate(seen) if image.max() < BLACK]
-    for which, rule, got in (
-        (black, "must not be black", f"levels up to {BLACK - 1}"),
-        (flat, "must not look like masks", f"{FEW_LEVELS} grey levels at the most"),
+    for which, share, rule, got in (
+        (black, 0.5, "must not be black", f"levels up to {BLACK - 1}"),
+        (flat, MASKS_AMONG, "must not look like masks", f"{FEW_LEVELS} grey levels at the most"),
     ):
-        if len(which) > len(seen) / 2:
+        if len(which) > share * len(seen):
             got = f"{len(which)} of {len(seen)} looked at have {got}, e.g. {some[which[0]]}"
             raise UserError(f"images in {path} {rule}", got, GLOBS)
 

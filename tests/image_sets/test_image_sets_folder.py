@@ -98,6 +98,8 @@ def test_yolo_outlines_are_masks(save_pairs):
 
 def test_patterns_name_what_names_do_not_tell(save_pairs):
     folder = save_pairs("left/{}.png", "right/{}.png")
+    with pytest.raises(UserError, match="look like masks"):  # half of what lies there
+        open_set(folder)
     source = open_set(folder, Reading(images="left/*.png", masks="right/*.png"))
     assert len(source) == source.found.paired == 4
     with pytest.raises(UserError, match="pattern must be of paths within the folder"):
