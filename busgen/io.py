@@ -6,6 +6,7 @@ In: arrays, records, paths. Out: files under their final name only when they are
 import hashlib
 import json
 import os
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError(f"{path.name} must hold a JSON object", type(record).__name__, str(path))
     return record
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table of constants in `path`, a file of ours that a module stands beside."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import platform
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import isnan
@@ -25,7 +24,7 @@ from busgen import seeds
 from busgen.arrays import Bools, Floats, Names
 from busgen.code import ROOT
 from busgen.errors import UserError
-from busgen.io import dumps, read_json, write_text
+from busgen.io import dumps, read_json, read_toml, write_text
 from busgen.pipeline import run_git
 from busgen.stats import patients
 from busgen.stats.patients import Score, mean_score
@@ -64,7 +63,7 @@ class Bar:
 
 def read_bars(name: str) -> dict[str, Bar]:
     """Return the bars of benchmark `name`, by figure, as `bars.toml` lists them."""
-    listed = tomllib.loads(Path(__file__).with_name("bars.toml").read_text(encoding="utf-8"))
+    listed = read_toml(Path(__file__).with_name("bars.toml"))
     return {key: Bar(*bar) for key, bar in listed[name].items()}
 
 

@@ -150,9 +150,9 @@ def _masks(request: Options, params: "Params") -> None:
 
 def _judges(request: Options, params: "Params") -> None:
     from busgen.judges.training import library
-    from busgen.learning.presets import with_preset
+    from busgen.params.presets import with_preset
 
-    chosen = with_preset(params.train_judges, library.PRESETS, request.preset)
+    chosen = with_preset(params.train_judges, "train_judges", request.preset)
     plan = library.resolve(request.folder, request.out, chosen, request.without)
     with progress("training crops", plan.plan.n) as tick:
         library.train(plan, tick)
@@ -160,10 +160,10 @@ def _judges(request: Options, params: "Params") -> None:
 
 def _images(request: Options, params: "Params") -> None:
     from busgen.images.diffusion.training import adapter, plan, stage
-    from busgen.learning.presets import with_preset
     from busgen.metrics.adapter_scores import score
+    from busgen.params.presets import with_preset
 
-    chosen = with_preset(params.train_images, plan.PRESETS, request.preset)
+    chosen = with_preset(params.train_images, "train_images", request.preset)
     if request.start is not None:
         chosen = chosen.model_copy(update={"start": request.start})
     if request.adapt is None:

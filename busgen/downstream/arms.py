@@ -7,12 +7,12 @@ images of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real
 images alone.
 """
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from busgen.errors import UserError
+from busgen.io import read_toml
 
 SHARES = (5, 10, 25, 50, 100)  # per cent of the training patients
 BASE = "real_augmented"  # what every other arm is compared with
@@ -58,7 +58,7 @@ class Arm:
         return self.synthetic > 0 or self.rare
 
 
-_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_LISTED = read_toml(Path(__file__).with_suffix(".toml"))
 KINDS = {name: Arm(name, **own) for name, own in _LISTED["kinds"].items()}
 QUICK = (BASE, "synthetic", PRIMARY)
 GROUPS = {name: tuple(arms) for name, arms in _LISTED["groups"].items()}

@@ -3,8 +3,10 @@
 In: the key `gates` of a section. Out: `Gate` by score.
 """
 
+from pathlib import Path
 from typing import Literal
 
+from busgen.io import read_toml
 from busgen.params.base import Bounds
 
 Action = Literal["reject", "flag", "off"]
@@ -27,22 +29,5 @@ class Gate(Bounds):
         return self.action if taught else self.out_of_domain or self.action
 
 
-# compatible with what real images calibrate (`gates.calibration.bounds`); judges' bounds are these
-DEFAULT_GATES = {
-    "mask_error": Gate(max=0.1),
-    "grey_sd": Gate(min=15.0),
-    "saturated": Gate(max=0.03),
-    "sharpness": Gate(min=0.05),
-    "overlay": Gate(max=25.0, out_of_domain="flag"),
-    "anomaly": Gate(max=2.14, out_of_domain="flag"),
-    "orientation_check": Gate(min=1.79, out_of_domain="flag"),
-    "contrast": Gate(min=0.0),
-    "intensity": Gate(max=1.71, out_of_domain="flag"),
-    "descriptor_agreement": Gate(action="flag", min=-1.21),
-    "mask_agreement": Gate(action="flag", min=0.25),
-    "boundary_distance": Gate(action="flag", max=0.423),
-    "mask_fit": Gate(min=-2.53, out_of_domain="flag"),
-    "label_confidence": Gate(min=0.047),
-    "copy_similarity": Gate(max=0.653),
-    "duplicate_distance": Gate(min=4.0),
-}
+_LISTED = read_toml(Path(__file__).with_name("bounds.toml"))
+DEFAULT_GATES = {name: Gate(**bounds) for name, bounds in _LISTED["gates"].items()}

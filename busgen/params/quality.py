@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from busgen.io import read_toml
 from busgen.params.base import Bounds, Section
 
 KS_GROUPS = ("geometry", "grey", "depth", "texture", "judges")  # groups of a release's statistics
@@ -35,21 +36,8 @@ class Limit(Bounds):
         return self
 
 
-# none is tuned to what ships: a strong difference of the report, the goal of `busgen bench images`,
-# and what real images of other patients keep. `near_duplicates`: one image in a hundred may by
-# chance look like one of another family, mirrored or cropped too; more is a set that repeats itself
-DEFAULT_LIMITS = {
-    **{f"ks_{name}.pooled": Limit(max=0.3) for name in KS_GROUPS},
-    "kid_us64": Limit(max=2.0, of="floor_limit"),
-    "kid_lite1": Limit(max=2.0, of="floor_limit"),
-    "frechet_us64": Limit(max=2.0, of="floor_limit"),
-    "fid": Limit(max=2.0, of="floor_limit"),
-    "coverage_us64": Limit(min=1.0, of="floor_limit"),
-    "near_duplicates": Limit(max=0.01),
-    "copies": Limit(max=1.0, of="floor_limit"),
-    "privacy_same_patient_us64": Limit(max=1.0, of="floor_limit"),
-    "privacy_nearer_us64": Limit(max=1.0, of="floor_limit"),
-}
+_LISTED = read_toml(Path(__file__).with_name("bounds.toml"))
+DEFAULT_LIMITS = {name: Limit(**bounds) for name, bounds in _LISTED["limits"].items()}
 
 
 class QualityParams(Section):

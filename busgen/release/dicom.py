@@ -7,7 +7,6 @@ Standard: DICOM PS3.3 2024, A.6 (ultrasound image) and A.51 (segmentation). Come
 ``busgen[dicom]``.
 """
 
-import tomllib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
 from busgen.arrays import Pixels
-from busgen.io import decode_png
+from busgen.io import decode_png, read_toml
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -52,7 +51,7 @@ def _to_image(row: Mapping[str, Any]) -> "Dataset":
     found = Dataset()
     found.file_meta = FileMetaDataset()
     found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for keyword, value in tomllib.loads(_SAME.read_text(encoding="utf-8")).items():
+    for keyword, value in read_toml(_SAME).items():
         setattr(found, keyword, value)
     found.SOPClassUID, found.SOPInstanceUID = UltrasoundImageStorage, _uid("image", row)
     found.PatientID, found.PatientName = row["family_id"], f"SYNTHETIC^{row['family_id']}"[:64]

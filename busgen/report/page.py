@@ -36,15 +36,11 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LIMIT_S = 300.0
-SWITCHES = (
-    "--headless",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-pdf-header-footer",
-)
+_SILENT = ("no-first-run", "disable-background-networking", "disable-component-update")
+SWITCHES = [
+    f"--{name}"
+    for name in ("headless", "disable-gpu", *_SILENT, "disable-sync", "no-pdf-header-footer")
+]
 
 
 def find_chromium() -> str:

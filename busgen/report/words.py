@@ -4,12 +4,13 @@ In: `words.toml`; names of `busgen.schema` and `busgen.imaging.statistics`. Out:
 sonographer, and how a number is written with its unit.
 """
 
-import tomllib
 from math import isfinite
 from pathlib import Path
 
+from busgen.io import read_toml
+
 DEPTH_BANDS = 16
-_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_DATA = read_toml(Path(__file__).with_suffix(".toml"))
 FIELDS: dict[str, str] = _DATA["fields"]
 PRIOR_ONLY: dict[str, str] = _DATA["prior_only"]
 TERMS: dict[str, str] = _DATA["terms"]

@@ -12,16 +12,16 @@ from busgen.folders import open_work
 from busgen.images.contract import ModelOptions
 from busgen.images.diffusion.engine import load_model
 from busgen.images.diffusion.training import plan as planning
-from busgen.images.diffusion.training.plan import PRESETS, resolve
+from busgen.images.diffusion.training.plan import resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
 from busgen.images.training.examples import SPLITS, Caption, ImageSet, save_examples
 from busgen.io import dumps, write_text
-from busgen.learning.presets import with_preset
+from busgen.params.presets import with_preset
 from busgen.params.train_images import TrainImagesParams
 
 CAPTION = Caption(pathology="benign", shape="oval", halo=False)
-REHEARSAL = with_preset(TrainImagesParams(), PRESETS, "rehearsal")
+REHEARSAL = with_preset(TrainImagesParams(), "train_images", "rehearsal")
 
 
 def silent(_count):
@@ -119,8 +119,8 @@ def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp
 
 
 def test_presets_are_named():
-    base = with_preset(TrainImagesParams(), PRESETS, "base")
+    base = with_preset(TrainImagesParams(), "train_images", "base")
     assert base.flow.batch > TrainImagesParams().flow.batch
-    assert with_preset(TrainImagesParams(), PRESETS, "small") == TrainImagesParams()
+    assert with_preset(TrainImagesParams(), "train_images", "small") == TrainImagesParams()
     with pytest.raises(UserError, match="choose from small, base, rehearsal"):
-        with_preset(TrainImagesParams(), PRESETS, "huge")
+        with_preset(TrainImagesParams(), "train_images", "huge")

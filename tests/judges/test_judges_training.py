@@ -15,7 +15,7 @@ from busgen.imaging.decode import Box
 from busgen.judges.judges import Window
 from busgen.judges.training import batches, library, stage
 from busgen.judges.training.fit import Member, Recipe, compute_loss, train
-from busgen.learning.presets import with_preset
+from busgen.params.presets import with_preset
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real import crops
 from busgen.real.crops import (
@@ -294,6 +294,6 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
         library.resolve(tmp_path, tmp_path / "out", PARAMS)
     with pytest.raises(UserError, match="rehearsal"):
-        with_preset(PARAMS, library.PRESETS, "large")
-    assert with_preset(PARAMS, library.PRESETS, "rehearsal").classifier.members == 1
+        with_preset(PARAMS, "train_judges", "large")
+    assert with_preset(PARAMS, "train_judges", "rehearsal").classifier.members == 1
     assert tiny_judges(tmp_path / "j").segmenter.members == 2

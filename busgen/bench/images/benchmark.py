@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figures, drop_missing
+from busgen.bench.harness import Figures, drop_missing, read_bars
 from busgen.bench.images import control, findings, membership, realism, speed as images_speed, text
 from busgen.bench.images.findings import Lesions, match_findings, render
 from busgen.bench.real import overlays
@@ -33,24 +33,7 @@ WORK = ROOT / "data" / "work" / "bench-images"
 SEED = 20261125
 THREADS = 2
 
-BARS = {
-    **realism.bars(SUBJECT, RIVAL),
-    f"kid_lite1_share_test_{SUBJECT}": Bar("<=", 0.12),
-    f"coverage_us64_share_{SUBJECT}": Bar(">=", 0.9),
-    f"recall_us64_share_{SUBJECT}": Bar(">=", 0.9),
-    **{f"round_trip_lite1_{name}": Bar("<=", 0.05) for name in ("bus_bra", "busi")},
-    "round_trip_us64_in_limits": Bar("<=", 1.0),
-    "control_dice_apart": Bar("<=", 0.02),
-    "control_auc_gap": Bar("<=", 0.05),
-    "control_orientation_gap": Bar("<=", 0.05),
-    "terms_gap_worst": Bar("<=", 0.05),
-    f"counterfactual_moved_{SUBJECT}": Bar(">=", 0.9),
-    "overlays_excess": Bar("<=", 0.0),
-    "images_per_s": Bar(">=", 8.0),
-    "memory_gib": Bar("<=", 3.0),
-    "evaluations": Bar("<=", 8.0),
-    "times_faster": Bar(">=", 300.0),
-}
+BARS = read_bars("images")
 Images = Mapping[str, Pixels]  # engine -> (N, S, S)
 
 

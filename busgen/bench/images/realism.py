@@ -16,7 +16,7 @@ import torch
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Pixels
-from busgen.bench.harness import Bar, Figure, Figures, figure_of, share
+from busgen.bench.harness import Figure, Figures, figure_of, share
 from busgen.evaluation.held_out_features import SPACES, hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.engine import SHIPPED, load_model as load_generator
@@ -60,18 +60,6 @@ def make_reference(held_out: Crops, training: Crops) -> Reference:
 def match_pairs(real: Crops, images: Pixels) -> Crops:
     """Return images (N, S, S) that stand for real crops, one by one: same class and scanner."""
     return replace(real, images=images, ignore=np.zeros_like(images))
-
-
-def bars(subject: str, rival: str) -> dict[str, Bar]:
-    """Return what the engine `subject` must reach; the classifier must know the `rival`."""
-    return {
-        f"two_sample_auc_{subject}": Bar("<=", 0.70),
-        f"two_sample_auc_{rival}": Bar(">=", 0.80),
-        f"kid_us64_in_limits_{subject}": Bar("<=", 4.0),
-        f"speckle_within_{subject}": Bar(">=", 95 / 105),
-        f"speckle_within_texture_{subject}": Bar(">=", 12 / 15),
-        f"copies_excess_{subject}": Bar("<=", 0.0),
-    }
 
 
 def figures(name: str, generated: Crops, real: Reference, recipe: Recipe | None = None) -> Figures:

@@ -24,7 +24,7 @@ from busgen.errors import UnfilledError, UserError
 from busgen.factory import rounds
 from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.io import read_json
+from busgen.io import read_json, read_toml
 from busgen.params.generate import GenerateParams
 from busgen.priors import contradictions
 from busgen.priors.draw import draw
@@ -42,18 +42,7 @@ TERMS = {name: schema.BY_NAME[name].values or ("True",) for name in _NAMED}
 LESIONS = ("benign", "malignant")
 WHU = "BUSI-WHU/information.csv"
 N, RUNS, SIDE = 40, 200, 64  # of small requests: findings, runs, side of their images
-CONDITIONS: tuple[tuple[str, ...], ...] = (
-    (),
-    *((f"pathology={term}",) for term in ("benign", "malignant", "normal")),
-    *((f"shape={term}",) for term in ("oval", "round", "irregular")),
-    *((f"margin includes {term}",) for term in ("indistinct", "angular", "spiculated")),
-    *((f"echo_pattern={term}",) for term in ("anechoic", "hyperechoic", "isoechoic")),
-    *((f"posterior={term}",) for term in ("enhancement", "shadowing")),
-    *((f"birads={term}",) for term in ("2", "4c", "5")),
-    ("halo=yes",),
-    ("orientation=not_parallel",),
-    ("size_mm=4..8",),
-)
+CONDITIONS = read_toml(Path(__file__).with_name("conditions.toml"))["conditions"]
 COUNTS = {"pathology.malignant": 13, "pathology.benign,shape.oval": 12}
 
 BARS = read_bars("priors")

@@ -8,6 +8,7 @@ that the acoustics need to know.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
+from busgen.io import read_toml
 from busgen.seeds import Rng
 
 Floats = NDArray[np.floating[Any]]  # float32 wherever maps are big
@@ -149,29 +151,9 @@ class _Style:
     radius_mm: tuple[float, float] | None = None
 
 
-# Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log. In
-# the order of the fields: loss, axial, lateral, looks, steering; range, fat, black, floor, smooth,
-# sharpen, and the radius of a curved array.
-# fmt: off
 STYLES = {
-    "linear_7mhz": _Style(
-        5.5, 0.19, 0.26, 2, 0.0,
-        (43, 57), (72, 116), (22, 40), (-42, -34), (0.6, 0.8), (0.0, 0.3),
-    ),
-    "linear_10mhz": _Style(
-        7.0, 0.14, 0.32, 3, 0.0,
-        (72, 94), (40, 76), (2, 22), (-56, -48), (0.55, 0.78), (0.1, 0.5),
-    ),
-    "linear_12mhz_compound": _Style(
-        8.0, 0.10, 0.23, 4, 7.0,
-        (54, 74), (37, 74), (-16, 12), (-60, -52), (0.52, 0.68), (0.1, 0.6),
-    ),
-    "curved_5mhz": _Style(
-        4.2, 0.2, 0.4, 3, 0.0,
-        (58, 74), (42, 82), (0, 14), (-42, -34), (0.5, 0.75), (0.0, 0.3), (40, 65),
-    ),
+    name: _Style(**style) for name, style in read_toml(Path(__file__).with_suffix(".toml")).items()
 }
-# fmt: on
 DRAWN = ("range_db", "fat_grey", "black_grey", "floor_db", "smooth_px", "sharpen")  # in this order
 
 

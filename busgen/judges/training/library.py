@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,6 @@ from busgen.arrays import Bools, Indices, Names
 from busgen.folders import write_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
 from busgen.judges.training import stage
-from busgen.learning.presets import Presets
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
@@ -34,10 +32,6 @@ SCORES = "scores.json"
 JUDGES = "judges"
 Record = dict[str, Any]
 FOUND = 0.005  # of an image's area: less is not counted as a lesion found
-_QUICK = {"epochs": 1, "members": 1}
-PRESETS: Presets = MappingProxyType(
-    {"rehearsal": {"segmenter": _QUICK, "classifier": _QUICK | {"blind": 0}}}
-)
 
 
 class Training(NamedTuple):

@@ -6,7 +6,6 @@ contrast, how even it is, its rim and what is behind it. Measured in grey levels
 with no weights; an image's numbers do not depend on what is embedded beside it.
 """
 
-import tomllib
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from busgen.compute.cores import on_all_cores
 from busgen.imaging.square import find_field, resize
 from busgen.imaging.statistics import BLACK, LAGS, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
+from busgen.io import read_toml
 from busgen.metrics.spaces.us64.features import require_square
 from busgen.metrics.speckle import SPECTRUM, band_levels
 
@@ -107,9 +107,7 @@ def _lesion(image: Pixels, lesion: Pixels, field: Bools, contrast: float) -> tup
     return contrast, echo.level, echo.patches, rim, behind
 
 
-STANDARD: dict[str, list[float]] = tomllib.loads(  # mean and spread, by name
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
+STANDARD = read_toml(Path(__file__).with_suffix(".toml"))  # mean and spread, by name
 NAMES = tuple(STANDARD)
 
 

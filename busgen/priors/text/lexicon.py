@@ -10,7 +10,6 @@ added but scanner and position; the sample's generator chooses phrasing and syno
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from busgen import schema
+from busgen.io import read_toml
 from busgen.priors import network
 
 ASIDE, REMARK = "aside", "remark"
-_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_DATA = read_toml(Path(__file__).with_suffix(".toml"))
 _FRAGMENTS: dict[str, str] = {}
 
 

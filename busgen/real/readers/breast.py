@@ -16,36 +16,14 @@ import numpy as np
 from busgen import schema
 from busgen.errors import DataError
 from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.io import read_toml
 from busgen.real.readers import files
 from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
 NAME = "breast"
 UNKNOWN = ("", "not available", "not applicable", "indefinable")
 # Published term -> the lexicon's; "not applicable" stands only where there is no lesion.
-TERMS: dict[str, dict[str, str]] = {
-    "Classification": {term: term for term in schema.PATHOLOGIES},
-    "BIRADS": {term: term for term in schema.BIRADS},
-    "Shape": {term: term for term in schema.SHAPES},
-    "Echogenicity": {
-        **{term: term for term in schema.ECHO_PATTERNS},
-        "complex cystic/solid": "complex_cystic_solid",
-    },
-    "Posterior_features": {"no": "none", **{term: term for term in schema.POSTERIORS[1:]}},
-    "Halo": {"no": "no", "yes": "yes"},
-    "Calcifications": {
-        "no": "none",
-        "in a mass": "in_a_mass",
-        "outside a mass": "outside_a_mass",
-        "intraductal": "intraductal",
-    },
-    "Tissue_composition": {
-        "homogeneous: fat": "homogeneous_fat",
-        "homogeneous: fibroglandular": "homogeneous_fibroglandular",
-        "heterogeneous: predominantly fat": "heterogeneous",
-        "heterogeneous: predominantly fibroglandular": "heterogeneous",
-    },
-    "Skin_thickening": {"no": "no", "yes": "yes"},
-}
+TERMS: dict[str, dict[str, str]] = read_toml(Path(__file__).with_suffix(".toml"))
 YES_NO: dict[str | None, bool | None] = {"yes": True, "no": False, None: None}
 MAX_AGE = 120
 LESION_TERMS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification")

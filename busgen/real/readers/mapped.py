@@ -6,7 +6,6 @@ the reason. A map is proposed too, as names, folders and table suggest it, for a
 """
 
 import re
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -20,13 +19,14 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
 from busgen.imaging.pairs import KINDS, list_files, match_pairs, natural_key
+from busgen.io import read_toml
 from busgen.params.real import DatasetMap
 from busgen.real.readers.files import Row, ascii_id, find_separator, load_union, read_rows
 
 YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _SEPARATORS = re.compile(r"\s*[|,;&]\s*")
 TABLES = (".csv", ".xlsx")
-_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_WORDS = read_toml(Path(__file__).with_suffix(".toml"))
 NAMES: dict[str, list[str]] = _WORDS["names"]
 CLASSES: dict[str, str] = _WORDS["classes"]
 ENOUGH = 0.9  # share of rows that must name an image

@@ -5,7 +5,6 @@ Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
 sets, over one row a sample or a family, see `SAMPLES` and `FAMILIES`).
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from busgen import schema
+from busgen.io import read_toml
 from busgen.priors.draw import strata
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
@@ -23,7 +23,7 @@ from busgen.schema import Column
 # a share is off where chance gives one as far away this seldom: of some 50 shares of a release,
 # one in 20,000 releases would be stopped by chance alone
 RARE = 1e-6
-_LISTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_LISTED = read_toml(Path(__file__).with_suffix(".toml"))
 ABOUT = "shares that the prior gives under the request, within sampling noise"
 
 

@@ -4,12 +4,12 @@ In: `Evidence`, the verdict's answers. Out: `Criterion`s; what nothing measured 
 Zamzmi et al. 2025, doi:10.1038/s44172-025-00450-1.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from busgen import schema
+from busgen.io import read_toml
 from busgen.priors import contradictions
 from busgen.release import files
 from busgen.release.verify import check_findings
@@ -18,7 +18,7 @@ from busgen.report.evidence import Evidence
 from busgen.report.sections import previous, realism
 from busgen.report.words import name_scanner
 
-CRITERIA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+CRITERIA = read_toml(Path(__file__).with_suffix(".toml"))
 OFTEN = 5  # samples of a term from which on it can be learned from
 DOCUMENTS = (files.CARD, files.DICTIONARY, files.CROISSANT, files.PROVENANCE, files.LICENCE)
 _LEXICON = ("shape", "orientation", "margin", "echo_pattern", "posterior", "calcification")

@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -31,7 +30,6 @@ from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE
 from busgen.images.training.examples import BOUNDS, ImageSet
-from busgen.learning.presets import Presets
 from busgen.masks.engines import load_mask_engine
 from busgen.params.train_images import FlowParams, ScheduleParams, TrainImagesParams
 from busgen.priors.draw import draw
@@ -50,22 +48,6 @@ SHEET = "samples.png"  # in it: what the generator draws by default
 COMPONENTS = ("unet", "autoencoder")
 ROWS, COLUMNS = 3, 4
 SEED = 20261126
-# `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large
-# GPU, some 25 minutes
-_QUICK = {"steps": 2, "batch": 2}
-PRESETS: Presets = MappingProxyType(
-    {
-        "small": {},
-        "base": {
-            "autoencoder": {"steps": 8000, "batch": 64},
-            "flow": {"steps": 8000, "batch": 256, "widths": (128, 256, 384), "layers": 2},
-            "guided": {"steps": 1500, "batch": 256},
-            "decoder": {"steps": 4000, "batch": 64},
-        },
-        "rehearsal": dict.fromkeys(("autoencoder", "guided", "decoder"), _QUICK)
-        | {"flow": _QUICK | {"widths": (32, 64)}, "levels": {"rounds": 1, "drawn": 2}},
-    }
-)
 
 
 @dataclass(frozen=True)
