@@ -122,7 +122,8 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
         carried = " †" if record.get("source") else ""
         rows.append([what, value + carried, *cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
     table = to_markdown([*COLUMNS, "results"], rows)
-    return f"{before}{BEGIN}\n{table}\n{CARRIED}\n{END}{after}"
+    notes = f"{CARRIED}\n" if "†" in table else ""
+    return f"{before}{BEGIN}\n{table}\n{notes}{END}{after}"
 
 
 def to_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,15 +1,16 @@
 """The benchmark downstream: refused without data; its counts and times on a comparison in hand."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from busgen.bench import harness
 from busgen.bench.downstream import benchmark
+from busgen.code import ROOT
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.runs import RECORD
 from busgen.errors import UserError
-from busgen.io import dumps, write_text
+from busgen.io import ASSETS, dumps, read_json, write_text
 
 SETS = ("breast", "bus_bra", "busi")
 
@@ -58,6 +59,14 @@ def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
     assert result["synthetic_only_dice_gap"].value == pytest.approx(0.12)
     assert result["synthetic_only_dice_gap"].interval == pytest.approx((0.1, 0.14))
     assert result["synthetic_only_auc_gap"].value == pytest.approx(-0.01)
+
+
+def test_the_page_shows_what_the_comparison_that_ships_says():
+    shipped = read_json(ASSETS / "downstream" / "metrics.json")["results"]
+    counted = benchmark._measure_gains(shipped, PRIMARY, "gain", "primary_above_zero")
+    figures = counted | benchmark._measure_gaps(shipped)
+    page = read_json(ROOT / "docs/results/downstream.json")["figures"]
+    assert dumps(page) == dumps({name: asdict(figure) for name, figure in figures.items()})
 
 
 class Job:
