@@ -73,9 +73,8 @@ def _source(record: dict[str, Any], path: str | Path, command: str) -> str:
 
 def _figures(record: dict[str, Any], words: dict[str, str]) -> str:
     """Return the table of all figures that have words: those with a bar first, missed ones bold."""
-    known = [key for key in record["figures"] if key in words]
-    barred = [key for key in known if key in record["bars"]]
-    others = [key for key in known if key not in record["bars"]]
+    barred = [key for key in words if key in record["bars"]]
+    others = [key for key in words if key in record["figures"] and key not in record["bars"]]
     rows = [_row(key, words[key], record) for key in (*barred, *others)]
     held = sum(record["bars"][key]["holds"] for key in barred)
     table = to_markdown([*COLUMNS, "figure"], rows)
@@ -83,10 +82,11 @@ def _figures(record: dict[str, Any], words: dict[str, str]) -> str:
 
 
 def _row(key: str, words: str, record: dict[str, Any]) -> list[str]:
-    figure, bar = record["figures"][key], record["bars"].get(key)
+    figure, bar = record["figures"].get(key), record["bars"].get(key)
     bound = f"{bar['op']} {_number(bar['bound'])}" if bar else "-"
     holds = ("yes" if bar["holds"] else "**no**") if bar else "-"
-    return [words, _value(figure), f"{figure['n']:,}", bound, holds, f"`{key}`"]
+    value, n = (_value(figure), f"{figure['n']:,}") if figure else ("not measured", "-")
+    return [words, value, n, bound, holds, f"`{key}`"]
 
 
 def _lookup(checkout: Path, table: dict[str, Any]) -> str:

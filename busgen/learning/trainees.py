@@ -79,9 +79,9 @@ def adamw(net: nn.Module, decay: float) -> torch.optim.AdamW:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give the parameters of an optimiser a learning rate; a group may have a `share` of it."""
+    """Give the parameters of an optimiser a learning rate."""
     for group in optimiser.param_groups:
-        group["lr"] = rate * group.get("share", 1.0)
+        group["lr"] = rate
 
 
 def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

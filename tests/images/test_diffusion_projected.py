@@ -47,23 +47,6 @@ def test_heads_learn_to_tell_grains_and_the_mixing_stays(features):
 
 
 def test_moments_of_one_image_are_its_own_and_another_grain_costs(features):
-    same = torch.ones(8)
     fine, coarse = (features(speckle(1, grain), critics.BLOCKS) for grain in (1, 2))
-    assert float(critics.moments_loss(fine, fine, same)) == 0
-    assert float(critics.moments_loss(fine, coarse, same)) > 0.5
-
-
-def test_moments_count_only_of_the_same_anatomy():
-    generated, real = torch.randn(2, 4, 3, 8, 8)
-    same = torch.tensor([1.0, 1.0, 0.0, 0.0])
-    half, none = (float(critics.moments_loss([generated], [real], x)) for x in (same, 0 * same))
-    assert half > 1e-3
-    assert none == 0
-
-
-def test_augmented_images_have_a_gradient_and_another_contrast():
-    images = speckle(3, 2).requires_grad_()
-    shown = critics.augment(images, torch.Generator().manual_seed(0))
-    shown.square().sum().backward()
-    assert (images.grad != 0).any()
-    assert not torch.allclose(shown, images)
+    assert float(critics.moments_loss(fine, fine)) == 0
+    assert float(critics.moments_loss(fine, coarse)) > 0.5

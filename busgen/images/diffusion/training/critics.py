@@ -20,21 +20,19 @@ WINDOW = 32  # side of the windows whose spectra are compared, in px
 BLOCKS = (2, 4, 10)  # of EfficientNet-Lite0, whose maps are seen: 1/4, 1/8, 1/16 of the side
 CHANNELS = (24, 40, 112)  # of those maps
 WIDTH = 64  # of the mixed maps
-CONTRAST, BRIGHTNESS = 0.2, 0.2  # largest changes of what the critics see
 
 
 class Critic(nn.Module):
     """Tells patches of real images from reconstructed ones: logits (N, 1, h, w).
 
     PatchGAN (Isola 2017, arXiv 1611.07004) with spectral norm (Miyato 2018, arXiv 1802.05957); it
-    sees some 30 pixels at a time, which is speckle, not anatomy; of latents, the whole layout. With
-    `styles`, it is told whose speckle it should be, as one of so many (projection, Miyato 2018,
-    arXiv 1802.05637).
+    sees some 30 pixels at a time, which is speckle, not anatomy. With `styles`, it is told whose
+    speckle it should be, as one of so many (projection, Miyato 2018, arXiv 1802.05637).
     """
 
-    def __init__(self, width: int = 32, styles: int = 0, channels: int = 1) -> None:
+    def __init__(self, width: int = 32, styles: int = 0) -> None:
         super().__init__()
-        widths = (channels, width, 2 * width, 4 * width)
+        widths = (1, width, 2 * width, 4 * width)
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in itertools.pairwise(widths)
         )
@@ -137,28 +135,12 @@ class _Head(nn.Module):
         return logits
 
 
-def augment(images: Tensor, noise: torch.Generator) -> Tensor:
-    """Return images mirrored or not, with another contrast and brightness, drawn for each.
-
-    Differentiable, and the same for real and synthetic images (Zhao 2020, arXiv 2006.10738).
-    """
-    count = len(images)
-    drawn = torch.rand(3, count, 1, 1, 1, generator=noise, device=images.device)
-    mirrored = torch.where(drawn[0] < 0.5, images.flip(-1), images)
-    mean = mirrored.mean(dim=(1, 2, 3), keepdim=True)
-    scale = 1 + CONTRAST * (2 * drawn[1] - 1)
-    return (mirrored - mean) * scale + mean + BRIGHTNESS * (2 * drawn[2] - 1)
-
-
-def moments_loss(synthetic: Sequence[Tensor], real: Sequence[Tensor], same: Tensor) -> Tensor:
-    """Return how far means and standard deviations over places of feature maps differ.
-
-    Image by image, of those that show the `same` (N,) anatomy as the real one.
-    """
+def moments_loss(synthetic: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Return how far means and standard deviations over places of pairs' feature maps differ."""
     parts = []
     for a, b in zip(synthetic, real, strict=True):
         for gap in (_mean(a) - _mean(b).detach(), _spread(a) - _spread(b).detach()):
-            parts.append((gap.abs() * same[:, None]).mean())
+            parts.append(gap.abs().mean())
     return torch.stack(parts).sum()
 
 

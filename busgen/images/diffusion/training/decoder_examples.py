@@ -1,8 +1,6 @@
-"""What the decoder and the network's last steps learn from: real images, and paths toward others.
+"""What the decoder learns from: real images with their latents, and latents that the network draws.
 
-In: a generator, images. Out: `Examples`, made once, and random batches of them. An image of a batch
-is one of three kinds: `encoded`; `denoised`, its latents noised and drawn from there on; `drawn`
-from noise under its conditions, which is another image of the same device and class.
+In: a generator, images. Out: `Examples`, made once, and random batches of their patches.
 """
 
 from dataclasses import dataclass
@@ -12,16 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from busgen.arrays import Bools
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.levels import LEVELS
-from busgen.images.diffusion.pipeline import (
-    STEPS,
-    BreastUltrasoundPipeline,
-    Conditions,
-    predict_velocity,
-)
-from busgen.images.diffusion.solver import FlowSolver
+from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.training.autoencoder import to_input
 from busgen.images.diffusion.training.latents import (
     KEEP,
@@ -37,115 +28,68 @@ from busgen.seeds import Rng
 from busgen.training_loop import make_draws
 
 PATCH = 16  # side of the latents' patches that are decoded
-KINDS = ("encoded", "denoised", "drawn")
-SHARES = (0.3, 0.25, 0.45)  # of a batch
 MIRRORED = 2  # views of an image: as it is, and mirrored
-KEPT = 4  # the solver's steps that are drawn once and kept; denoised latents leave them out
-AT_ONCE = 32  # paths drawn together
+AT_ONCE = 32  # images drawn together
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N views of images, what is `stated` of each, and where paths toward others are.
-
-    `points`, `guesses` (N, C, h, w): the solver's latents after `KEPT` steps from noise under a
-    view's conditions, and what it guessed then of their end.
-    """
+    """N views of images, and the latents `drawn` (N, C, h, w) under each one's conditions."""
 
     crops: Crops
     views: Views
-    stated: Tensor
-    points: Tensor
-    guesses: Tensor
+    drawn: Tensor
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N views by `rows` of `Examples`, what each is drawn as, and the patch that is looked at.
+    """Patches of N views by `rows` of `Examples`, and the `styles` (N,) of their scanners.
 
-    `kinds` (N,) numbers of `KINDS`; `clean` latents (N, C, h, w); `corners` (N, 2) row and column
-    of the patch in them; `real` (N, 1, S, S) its pixels, `weight` 0 where text or calipers are.
+    `latents` (N, C, PATCH, PATCH) are those of `real` (N, 1, S, S), but the first `drawn` ones,
+    which show another lesion of the same finding; `weight` is 0 where text or calipers are.
     """
 
-    rows: Tensor
-    kinds: Tensor
-    clean: Tensor
-    conditions: Conditions
-    corners: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    latents: Tensor
+    drawn: int
     real: Tensor
     weight: Tensor
-
-    def is_kind(self, *names: str) -> Tensor:
-        """Return 1 for images of these kinds, else 0, (N, 1, 1, 1)."""
-        numbers = torch.tensor([KINDS.index(name) for name in names])
-        return torch.isin(self.kinds, numbers).float()[:, None, None, None]
-
-    def crop(self, latents: Tensor) -> Tensor:
-        """Return the patches (N, C, PATCH, PATCH) of latents (N, C, h, w)."""
-        side = self.real.shape[-1] // FACTOR
-        pairs = zip(latents, self.corners.tolist(), strict=True)
-        return torch.stack([own[:, r : r + side, c : c + side] for own, (r, c) in pairs])
+    styles: Tensor
 
 
 def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examples:
-    """Return what is learned from `images`: their views, and a path under each one's conditions."""
+    """Return what is learned from `images`: their views, and latents under each one's conditions.
+
+    These are drawn as images are, in as many steps.
+    """
     views = encode(pipeline.autoencoder, images, MIRRORED)
     stated, device = stated_terms(images.captions, SELECTIONS, KEEP), pipeline.device
-    points, guesses = [], []
-    for start in range(0, len(views.latents), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(views.latents)))
-        draws = make_draws(0, start, device)
+    drawn = []
+    for first in range(0, len(views.latents), AT_ONCE):
+        rows = np.arange(first, min(first + AT_ONCE, len(views.latents)))
+        draws = make_draws(0, first, device)
         selection = draws.rng.integers(0, SELECTIONS, len(rows))
-        batch = make_batch(views, stated, rows, selection, _all_told(len(rows)))
-        solver, conditions = new_path(pipeline), batch.conditions.to(device)
-        latents = torch.randn(batch.latents.shape, generator=draws.noise, device=device)
+        batch = make_batch(views, stated, rows, selection, np.ones((len(rows), LEVELS), np.bool_))
+        start = torch.randn(batch.latents.shape, generator=draws.noise, device=device)
         with torch.inference_mode():
-            for time in solver.timesteps[:KEPT]:
-                velocity = predict_velocity(
-                    pipeline.unet, pipeline.tokens, latents, time, conditions
-                )
-                latents = solver.step(velocity, latents)
-        points.append(latents)
-        guesses.append(torch.zeros(0) if solver.before is None else solver.before)
-    kept = (torch.cat(parts).clone() for parts in (points, guesses))
-    return Examples(images.crops, views, stated, *kept)
+            drawn.append(pipeline.draw(batch.conditions.to(device), start, STEPS).cpu())
+    return Examples(images.crops, views, torch.cat(drawn).clone())
 
 
-def new_path(pipeline: BreastUltrasoundPipeline) -> FlowSolver:
-    """Return a solver at the beginning of a path, with the steps that images are drawn with."""
-    solver: FlowSolver = FlowSolver.from_config(pipeline.scheduler.config)
-    solver.set_timesteps(STEPS, pipeline.device)
-    return solver
-
-
-def draw_examples(examples: Examples, size: int, rng: Rng) -> Batch:
-    """Return a batch of random views of random kinds, the first of which is drawn from noise."""
-    views = examples.views
+def draw_examples(examples: Examples, size: int, drawn: int, rng: Rng) -> Batch:
+    """Return a batch of random patches, the latents of the first `drawn` the network's."""
+    views, side = examples.views, min(PATCH, examples.views.latents.shape[-1])
     rows = rng.choice(len(views.chances), size, p=views.chances)
-    kinds = torch.from_numpy(rng.choice(len(KINDS), size, p=SHARES))
-    kinds[0] = KINDS.index("drawn")
-    selection = rng.integers(0, SELECTIONS, size)
-    batch = make_batch(views, examples.stated, rows, selection, _all_told(size))
-    side = min(PATCH, batch.latents.shape[-1])
-    corners = rng.integers(0, batch.latents.shape[-1] - side + 1, (size, 2))
-    real, weight = _cut_images(examples, rows, corners, side)
-    return Batch(
-        torch.from_numpy(rows), kinds, batch.latents, batch.conditions, corners, real, weight
-    )
-
-
-def _cut_images(
-    examples: Examples, rows: NDArray[np.int64], corners: NDArray[np.int64], side: int
-) -> tuple[Tensor, Tensor]:
-    """Return the pixels (N, 1, S, S) of patches of views in [-1, 1], and their weights."""
-    images, weights = [], []
-    for row, (top, left) in zip(rows, FACTOR * corners, strict=True):
+    corners = rng.integers(0, views.latents.shape[-1] - side + 1, (size, 2))
+    latents, images, weights = [], [], []
+    for number, (row, (top, left)) in enumerate(zip(rows, corners, strict=True)):
+        source = examples.drawn if number < drawn else views.latents
+        latents.append(source[row, :, top : top + side, left : left + side])
         index, turn = row // MIRRORED, -1 if row % MIRRORED else 1
-        window = np.s_[top : top + FACTOR * side, left : left + FACTOR * side]
+        y, x = FACTOR * top, FACTOR * left
+        window = np.s_[y : y + FACTOR * side, x : x + FACTOR * side]
         images.append(examples.crops.images[index][:, ::turn][window])
         weights.append(examples.crops.ignore[index][:, ::turn][window] == 0)
-    return to_input(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
-
-
-def _all_told(count: int) -> Bools:
-    return np.ones((count, LEVELS), np.bool_)
+    weight = torch.from_numpy(np.stack(weights))[:, None].float()
+    styles = torch.from_numpy(views.styles[rows])
+    return Batch(rows, torch.stack(latents), drawn, to_input(np.stack(images)), weight, styles)

@@ -1,8 +1,8 @@
 """Stage `train_images`: images of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
-autoencoder, denoising network with guidance folded in, decoder and last steps tuned, card,
-log. A killed training goes on from its last checkpoint.
+autoencoder, denoising network with guidance folded in, decoder tuned, card, log. A killed training
+goes on from its last checkpoint.
 """
 
 from collections.abc import Mapping
@@ -142,11 +142,11 @@ def _decoder(
     images: Mapping[str, ImageSet],
     tick: OnProgress,
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline, its decoder and its network's last steps tuned to real images."""
+    """Return the pipeline, its decoder tuned to real images."""
     pipeline.to(resolve_device())
     examples, held_out = make_examples(pipeline, images["train"]), images["validation"].crops
     schedule = replace(training.schedule("decoder"), average=AVERAGE)
-    trainee = decoder.Trainee(pipeline, examples, held_out, schedule)
+    trainee = decoder.Trainee(pipeline.autoencoder, examples, held_out, schedule)
     trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
     pipeline.register_modules(**trained)
     return pipeline
