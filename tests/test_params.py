@@ -91,7 +91,6 @@ def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
         (f"generate: {{n: {[[1] * 20] * 20}}}", r"generate\.n: .{,200}\.\.\..{,200}mend it in"),
         ("1: {}", "1: "),
         ("priors: {weights: {published: -1}}", r"weights: weights must be >= 0"),
-        ("priors: {weights: {imagenet: 1}}", "unknown source imagenet: choose from published"),
         ("priors: {backoff: .inf}", r"priors\.backoff: .*finite"),
         ("generate: {n: .inf}", r"generate\.n: .*finite.*got inf"),
         ("generate: {gates: {contrast: {min: .nan}}}", r"contrast\.min: .*finite number, got nan"),

@@ -145,6 +145,20 @@ def test_a_weight_of_0_leaves_a_source_out(prior, other, as_rows):
         fit_prior(make_lesions(second, prior), prior, pooling, name="f", source="s")
 
 
+def test_a_dataset_of_ones_own_is_weighed_and_an_unknown_source_refused(prior, other, as_rows):
+    lesions = make_lesions(as_rows(draw(other, 150, 2), "my_hospital"), prior)
+    light, heavy = (
+        fit_prior(lesions, prior, pooling_of({"published": 20.0, "my_hospital": w}),
+                  name="f", source="s").prior.sha256
+        for w in (0.1, 1.0)
+    )  # fmt: skip
+    assert light != heavy
+    with pytest.raises(
+        UserError, match=r"priors\.weights must name .*got imagenet: choose"
+    ):
+        fit_prior(lesions, prior, pooling_of({"imagenet": 1.0}), name="f", source="s")
+
+
 def test_views_of_one_patient_share_one_lesion(prior, as_rows):
     rows = as_rows(draw(prior, 3, 1), cluster_id="one")
     np.testing.assert_allclose(make_lesions(rows, prior).weight, 1 / 3)

@@ -50,8 +50,12 @@ def fit_prior(
     `lesions`: training patients of all datasets; `base`: prior that gives structure, pseudo-lesions
     and what the lesions do not tell; `pooling`: weights of the sources, the base among them;
     `name`, `source`: name of the new prior, and the population for its tables' `source`. Raises
-    `UserError` if no lesion is left.
+    `UserError` if a weight's source is unknown or no lesion is left.
     """
+    known = (PUBLISHED, *dict.fromkeys([*schema.DATASETS, *lesions.dataset.tolist()]))
+    if unknown := [source for source in pooling.weights if source not in known]:
+        rule = "priors.weights must name sources that are there"
+        raise UserError(rule, unknown[0], f"choose from {', '.join(known)}")
     lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
