@@ -45,7 +45,13 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16, where `device` has it and `wanted`.
+    """Return the context in which networks compute in bfloat16, where it is fast and `wanted`."""
+    fast = fast_dtype(device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast and wanted)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where `device` has it, else float32.
 
     A processor without it imitates it, far slower than float32 (a convolution: 31 s for .35).
     """
@@ -53,4 +59,4 @@ def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=bool(fast) and wanted)
+    return torch.bfloat16 if fast else torch.float32

@@ -153,9 +153,7 @@ def test_a_dataset_of_ones_own_is_weighed_and_an_unknown_source_refused(prior, o
         for w in (0.1, 1.0)
     )  # fmt: skip
     assert light != heavy
-    with pytest.raises(
-        UserError, match=r"priors\.weights must name .*got imagenet: choose"
-    ):
+    with pytest.raises(UserError, match=r"priors\.weights must name .*got imagenet: choose"):
         fit_prior(lesions, prior, pooling_of({"imagenet": 1.0}), name="f", source="s")
 
 

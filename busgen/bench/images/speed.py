@@ -5,8 +5,8 @@ that does nothing else, with two threads, after a warm-up.
 
 Of the predecessor's architecture, Stable Diffusion + ControlNet, the seconds an image: the time of
 a denoising step times 50. A step is a ControlNet and a UNet on a pair of latents, with text and
-without, bfloat16; weights are random, and time does not depend on them. VAE and text encoder are
-left out, which favours the predecessor.
+without, in bfloat16 where the processor has it; weights are random, and time does not depend on
+them. VAE and text encoder are left out, which favours the predecessor.
 """
 
 import os
@@ -87,10 +87,12 @@ def _measure_training(
     """Return the rate of training, and the share of the machine's arithmetic that it reaches.
 
     A `step` goes forwards, backwards and optimises on `samples` images; `half`: it computes in
-    bfloat16, so that the limit is that of bfloat16 products.
+    bfloat16 where it is fast, so that the limit is that of such products.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
+
+    from busgen.compute.devices import fast_dtype
 
     def score() -> None:
         step()
@@ -103,7 +105,7 @@ def _measure_training(
     each = counter.get_total_flops() / samples
     seconds = [measure_time(score) for _ in range(STEPS)]
     speed = median_figure([samples / taken for taken in seconds], "samples/s", STEPS)
-    limit = _measure_product(torch.bfloat16 if half else torch.float32, device)
+    limit = _measure_product(fast_dtype(device) if half else torch.float32, device)
     assert speed.interval is not None
     reached = [each * value / 1e9 / limit for value in (speed.value, *speed.interval)]
     return {
@@ -179,10 +181,11 @@ def _measure_predecessor(*, quick: bool) -> Figures:
     """Return seconds a step and an image of the predecessor, `quick` without 512x512."""
     import torch
 
-    from busgen.compute.devices import torch_threads
+    from busgen.compute.devices import fast_dtype, torch_threads
 
+    dtype = fast_dtype(torch.device("cpu"))
     with torch_threads(len(os.sched_getaffinity(0))), torch.inference_mode():
-        nets = _build()
+        nets = _build(dtype)
         measured = {
             f"{name}_weights": Figure(sum(p.numel() for p in net.parameters()) / 1e6, "million", 1)
             for name, net in zip(("unet", "controlnet"), nets, strict=True)
@@ -195,16 +198,16 @@ def _measure_predecessor(*, quick: bool) -> Figures:
     return measured
 
 
-def _build() -> "tuple[nn.Module, nn.Module]":
-    """Return UNet and ControlNet of Stable Diffusion 1.5 at their true size, random, bfloat16."""
+def _build(dtype: "torch.dtype") -> "tuple[nn.Module, nn.Module]":
+    """Return UNet and ControlNet of Stable Diffusion 1.5 at their true size, random."""
     import torch
     from diffusers import ControlNetModel, UNet2DConditionModel
 
     with torch.device("meta"):
         nets = UNet2DConditionModel(**UNET), ControlNetModel(**SHARED)
-    noise = torch.randn(2**20, generator=torch.Generator().manual_seed(0)).bfloat16() * 0.02
+    noise = torch.randn(2**20, generator=torch.Generator().manual_seed(0)).to(dtype) * 0.02
     for net in nets:
-        net.bfloat16().to_empty(device="cpu")
+        net.to(dtype).to_empty(device="cpu")
         for weights in net.parameters():  # the same noise again: to draw 1.2 billion takes long
             for piece in weights.data.view(-1).split(len(noise)):
                 piece.copy_(noise[: len(piece)])
@@ -215,9 +218,10 @@ def _step(unet: "nn.Module", controlnet: "nn.Module", side: int) -> float:
     """Return the seconds of one step at `side` pixels, guidance on."""
     import torch
 
-    latents = torch.randn(2, 4, side // SD_FACTOR, side // SD_FACTOR).bfloat16()
-    texts = torch.randn(2, TOKENS, WIDTH).bfloat16()
-    control = torch.zeros(2, 3, side, side).bfloat16()
+    dtype = next(unet.parameters()).dtype
+    latents = torch.randn(2, 4, side // SD_FACTOR, side // SD_FACTOR, dtype=dtype)
+    texts = torch.randn(2, TOKENS, WIDTH, dtype=dtype)
+    control = torch.zeros(2, 3, side, side, dtype=dtype)
     level = torch.tensor(500)
 
     def step() -> None:
