@@ -75,13 +75,30 @@ def _add_coco(mask: Pixels, outline: Any) -> None:  # noqa: ANN401 - polygons or
         cv2.fillPoly(mask, [np.rint(one).astype(np.int32) for one in points], 1)
         return
     counts = outline["counts"]
-    if isinstance(counts, str):
-        rule = "run lengths of COCO must be numbers, or polygons"
-        raise DataError(rule, "compressed ones", "write them out: pycocotools.mask.decode")
-    runs = np.repeat(np.arange(len(counts)) % 2, counts)
-    if runs.size != mask.size:
-        raise DataError("run lengths must cover their image", runs.size, f"need {mask.size}")
+    lengths = _read_lengths(counts) if isinstance(counts, str) else counts
+    if min(lengths, default=0) < 0 or sum(lengths) != mask.size:
+        raise DataError("run lengths must cover their image", sum(lengths), f"need {mask.size}")
+    runs = np.repeat(np.arange(len(lengths)) % 2, lengths)
     mask |= runs.reshape(mask.shape[::-1]).T.astype(np.uint8)
+
+
+def _read_lengths(text: str) -> list[int]:
+    """Return the run lengths that COCO's compressed text stands for.
+
+    A number is six-bit characters from ``0`` on, five bits of it each, low ones first, the sixth
+    bit where more follow; from the fourth on it is the difference to the length two before.
+    """
+    lengths: list[int] = []
+    value = bits = 0
+    for character in text:
+        code = ord(character) - ord("0")
+        value |= (code & 0x1F) << bits
+        bits += 5
+        if not code & 0x20:
+            signed = value - (1 << bits) if code & 0x10 else value
+            lengths.append(signed + lengths[-2] if len(lengths) > 2 else signed)
+            value = bits = 0
+    return lengths
 
 
 def _add_yolo(mask: Pixels, points: Floats) -> None:
