@@ -207,7 +207,7 @@ def _build(dtype: "torch.dtype") -> "tuple[nn.Module, nn.Module]":
         nets = UNet2DConditionModel(**UNET), ControlNetModel(**SHARED)
     noise = torch.randn(2**20, generator=torch.Generator().manual_seed(0)).to(dtype) * 0.02
     for net in nets:
-        net.to(dtype).to_empty(device="cpu")
+        torch.nn.Module.to(net, dtype).to_empty(device="cpu")  # diffusers' own warns of float32
         for weights in net.parameters():  # the same noise again: to draw 1.2 billion takes long
             for piece in weights.data.view(-1).split(len(noise)):
                 piece.copy_(noise[: len(piece)])
