@@ -13,7 +13,8 @@ from busgen.params.quality import DEFAULT_LIMITS
 def test_bars_are_the_limits():
     for name, bar in benchmark.BARS.items():
         limit = DEFAULT_LIMITS[name]
-        assert (bar.op, bar.bound) == ("<=", limit.max) if limit.min is None else (">=", limit.min)
+        expected = ("<=", limit.max) if limit.min is None else (">=", limit.min)
+        assert (bar.op, bar.bound) == expected
 
 
 def test_a_score_is_given_in_limits_of_real_images(tmp_path, monkeypatch):

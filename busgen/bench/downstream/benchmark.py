@@ -40,6 +40,7 @@ FEW = 30  # images up to this number are read in a rehearsal
 CLOCK = "seconds.json"  # what earlier goes took
 Results = Iterable[Mapping[str, Any]]  # of the comparison
 
+UNITS = {"auc": "AUC", "dice": "Dice"}
 BARS = read_bars("downstream")
 
 
@@ -152,7 +153,7 @@ def _measure_gains(results: Results, arm: str, name: str, count: str) -> Figures
         own = _gains(results, task, arm)
         measured |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
         held = [one.interval is not None and one.interval[0] > 0 for one in own.values()]
-        above[f"{count}_{task}"] = Figure(sum(held), "training sets", len(own))
+        above[f"{count}_{task}"] = Figure(sum(held), "", len(own))
     return measured | above
 
 
@@ -179,5 +180,5 @@ def _gains(results: Results, task: str, arm: str) -> Figures:
         if own and "gain" in one:
             metric = HEADLINE[task]
             patients = one["metrics"][metric]["patients"]
-            found[one["train"]] = figure_of(one["gain"] | {"n": patients}, metric)
+            found[one["train"]] = figure_of(one["gain"] | {"n": patients}, UNITS[metric])
     return found
