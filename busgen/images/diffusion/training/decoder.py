@@ -82,13 +82,14 @@ class Trainee(AdversarialTrainee):
         with autocast(self.device, schedule.half_precision):
             decoded = self.model.decode(latents + SHAKE * shake, grain)
             decoded = torch.where(weight > 0, decoded, real.to(decoded.dtype))
-            critical = self._critical(decoded.detach(), real, styles)
+            critical, known = self._critical(decoded.detach(), real, styles)
         torch.autograd.backward(critical / schedule.accumulate)
         learning = (self.critic, self.projected.heads)
         for net in learning:
             net.requires_grad_(requires_grad=False)
         with autocast(self.device, schedule.half_precision):
-            parts = self._parts(decoded, real, styles, drawn)
+            parts = self._parts(decoded, known, styles, drawn)
+            parts["spectrum"] = critics.spectrum_loss(decoded, real)
         pair = decoded[drawn:].float(), real[drawn:]
         parts["anatomy"] = critics.anatomy_loss(*pair, weight[drawn:])
         total = torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
@@ -98,21 +99,30 @@ class Trainee(AdversarialTrainee):
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def _critical(self, decoded: Tensor, real: Tensor, styles: Tensor) -> Tensor:
-        """Return the loss of the critic of pixels, and the mean of the heads'."""
+    def _critical(
+        self, decoded: Tensor, real: Tensor, styles: Tensor
+    ) -> tuple[Tensor, tuple[list[Tensor], list[Tensor]]]:
+        """Return the critics' loss, and of real patches the critic's features and Lite0's maps.
+
+        It is that of the critic of pixels, and the mean of the heads'.
+        """
         with torch.no_grad():
             maps = [self.lite0(x, critics.BLOCKS) for x in (real, decoded)]
-        pixels = [self.critic(x, styles)[0].float() for x in (real, decoded)]
+        (told, features), (other, _) = (self.critic(x, styles) for x in (real, decoded))
         judged = zip(*(self.projected(x, styles) for x in maps), strict=True)
         heads = [critics.critic_loss(a.float(), b.float()) for a, b in judged]
-        return critics.critic_loss(*pixels) + torch.stack(heads).mean()
+        pixels = critics.critic_loss(told.float(), other.float())
+        return pixels + torch.stack(heads).mean(), (features, maps[0])
 
     def _parts(
-        self, decoded: Tensor, real: Tensor, styles: Tensor, drawn: int
+        self,
+        decoded: Tensor,
+        known: tuple[list[Tensor], list[Tensor]],
+        styles: Tensor,
+        drawn: int,
     ) -> dict[str, Tensor]:
-        """Return the parts of the decoder's loss; the critics stay as they are."""
-        with torch.no_grad():
-            wanted, theirs = self.critic(real, styles)[1], self.lite0(real, critics.BLOCKS)
+        """Return the parts of the decoder's loss; `known` of real patches is what critics see."""
+        wanted, theirs = known
         (told, own), maps = self.critic(decoded, styles), self.lite0(decoded, MAPS)
         seen = maps[: len(theirs)]
         judged = torch.stack([x.float().mean() for x in self.projected(seen, styles)])
@@ -121,7 +131,6 @@ class Trainee(AdversarialTrainee):
             "projected": -judged.mean(),
             "features": critics.feature_loss(*_after(drawn, own, wanted)),
             "moments": critics.moments_loss(*_after(drawn, seen, theirs)),
-            "spectrum": critics.spectrum_loss(decoded, real),
         }
         if drawn:
             parts["distance"] = self.distance(measure(maps)[:drawn], styles[:drawn])
