@@ -40,7 +40,15 @@ def test_a_class_that_one_term_tells_is_told():
     assert value == low == high == 1.0
 
 
-def test_depths_of_real_and_drawn_lesions_are_of_their_squares():
-    real = {"crop_center_y": 0.5, "width_mm": 10.0, "crop_width": 0.25}
-    assert benchmark._depth(real) == 20.0
-    assert benchmark._depth({"center_y": 0.5, "pixel_mm": 40 / 256}) == 20.0
+def test_sizes_of_real_and_drawn_lesions_are_of_their_squares():
+    box = {"crop_width": 0.25, "crop_height": 0.5, "crop_center_y": 0.5}
+    assert benchmark._real_sizes(box | {"width_mm": 10.0}) == (10.0, 20.0, 0.5, 200.0, 20.0)
+    drawn = {"width_mm": 10.0, "height_mm": 20.0, "center_y": 0.5, "pixel_mm": 40 / 256}
+    assert benchmark._drawn_sizes(drawn) == (10.0, 20.0, 0.5, 200.0, 20.0)
+
+
+def test_a_lesion_without_a_scale_has_a_ratio_alone():
+    box = {"crop_width": 0.25, "crop_height": 0.5, "crop_center_y": 0.5, "width_mm": None}
+    width, height, ratio, area, depth = benchmark._real_sizes(box)
+    assert ratio == 0.5
+    assert np.isnan([width, height, area, depth]).all()

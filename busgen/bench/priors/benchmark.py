@@ -1,13 +1,14 @@
 """Benchmark of the clinical prior: would a radiologist believe the findings.
 
-In: BrEaST and the table of BUSI-WHU in $BUSGEN_REAL, or ../shared/data beside the checkout. Out:
-figures of findings drawn from the prior that ships. Real lesions are BrEaST's of held-out patients
-where the prior was fitted to sizes; the class is told from all 252, crossed, since single splits
-are too small. Intervals are 95 %, over draws of lesions; of drawn findings the range.
+In: BrEaST, BUS-BRA, BUSI and the table of BUSI-WHU in $BUSGEN_REAL, or ../shared/data beside the
+checkout. Out: figures of findings drawn from the prior that ships. Real lesions are BrEaST's of
+held-out patients where the prior was fitted to sizes in millimetres, all three datasets' for width
+over height, which needs no scale; the class is told from all 252, crossed, since single splits are
+too small. Intervals are 95 %, over draws of lesions; of drawn findings the range.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +20,7 @@ from busgen import schema
 from busgen.arrays import Bools, Floats
 from busgen.bench.harness import Figure, Figures, measure_time, read_bars, share
 from busgen.bench.masks.outlines import distances
-from busgen.bench.real.reading import find_folder
+from busgen.bench.real.reading import FOLDERS, find_folder
 from busgen.errors import UnfilledError, UserError
 from busgen.factory import rounds
 from busgen.factory.library import run_shards
@@ -30,6 +31,7 @@ from busgen.priors import contradictions
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
 from busgen.priors.network import POOLED, load_prior
+from busgen.real.cohort import PLAIN, find_cohort, find_tables, read_rows
 from busgen.real.prepare import prepare
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc, auc_score
@@ -40,6 +42,9 @@ FOLDS, SAMPLES = 10, 20
 _NAMED = ("shape", "orientation", "margin", "echo_pattern", "posterior", "halo", "calcification")
 TERMS = {name: schema.BY_NAME[name].values or ("True",) for name in _NAMED}
 LESIONS = ("benign", "malignant")
+SIZED = "breast"  # the dataset with millimetres
+SIZES = ("width", "height", "aspect", "area", "depth")
+ASPECT = "aspect"
 WHU = "BUSI-WHU/information.csv"
 N, RUNS, SIDE = 40, 200, 64  # of small requests: findings, runs, side of their images
 CONDITIONS = read_toml(Path(__file__).with_name("conditions.toml"))["conditions"]
@@ -50,19 +55,15 @@ BARS = read_bars("priors")
 Row = Mapping[str, Any]
 Interval = tuple[float, float]
 Counts = dict[str, int]
+Sizes = tuple[float, float, float, float, float]  # of SIZES; depth of the centre below the top
 
 
 def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes ten minutes. `quick` draws fewer: a rehearsal, no result."""
     source, count = find_folder(), DRAWN // 50 if quick else DRAWN
-    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        folder = Path(scratch) / "real"
-        prepare({"breast": source / "BrEaST"}, folder, lambda _: None)
-        splits = pq.read_table(folder / "cohort" / "cohort.parquet", columns=["sample_id", "split"])
-        split = dict(zip(*(column.to_pylist() for column in splits.columns), strict=True))
-        breast = pq.read_table(folder / "breast" / "table.parquet").to_pylist()
-    real = [row for row in breast if row["pathology"] in LESIONS]
-    held_out = [row for row in real if split[row["sample_id"]] in ("validation", "test")]
+    known = _read_lesions(source, (SIZED,) if quick else tuple(FOLDERS))
+    real = [row for row in known if row["dataset"] == SIZED]
+    held_out = [row for row in known if row["split"] in ("validation", "test")]
     prior, drawn = load_prior(), list[Any]()
     seconds = measure_time(lambda: drawn.extend(draw(prior, count, SEED)))
     rows = [to_row(finding) for finding in drawn]
@@ -77,6 +78,15 @@ def measure(*, quick: bool = False) -> Figures:
         **_sizes(held_out, lesions),
         **_requests(quick=quick),
     }
+
+
+def _read_lesions(source: Path, names: Sequence[str]) -> list[Row]:
+    """Return the lesions of datasets in `source`, each with its split."""
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        folder = Path(scratch) / "real"
+        prepare({name: source / FOLDERS[name] for name in names}, folder, lambda _: None)
+        rows = read_rows(find_tables(folder), find_cohort(folder), columns=PLAIN, usable=bool)
+        return [row for row in rows if row["pathology"] in LESIONS and row["crop_width"]]
 
 
 def _read_sizes(path: Path) -> tuple[Floats, Bools]:
@@ -155,27 +165,38 @@ def _pairs() -> Figures:
 
 
 def _sizes(held_out: Sequence[Row], lesions: Sequence[Row]) -> Figures:
-    """Return KS distances of sizes in millimetres, in limits of as many real lesions."""
-    real, drawn = (
-        {label: _millimetres([r for r in rows if r["pathology"] == label]) for label in LESIONS}
-        for rows in (held_out, lesions)
-    )
-    return {f"{name}_in_limits": own for name, own in distances(drawn, real).items()}
+    """Return KS distances of sizes, in limits of as many real lesions.
+
+    That of width over height is from all of `held_out`; from BrEaST's alone it stands beside.
+    """
+    sized = [row for row in held_out if row["dataset"] == SIZED]
+    drawn, near = _by_class(lesions, _drawn_sizes), _by_class(sized, _real_sizes)
+    measured = {f"{name}_in_limits": own for name, own in distances(drawn, near).items()}
+    every = _by_class(held_out, _real_sizes)
+    ratios = [{label: {ASPECT: own[ASPECT]} for label, own in x.items()} for x in (drawn, every)]
+    for name, own in distances(*ratios).items():
+        measured[f"{name}_in_limits_breast"] = measured[f"{name}_in_limits"]
+        measured[f"{name}_in_limits"] = own
+    return measured
 
 
-def _millimetres(rows: Sequence[Row]) -> dict[str, Floats]:
-    """Return each size of lesions: mm, but for the aspect and mm2 of the area."""
-    width, height = (np.array([row[f"{side}_mm"] for row in rows]) for side in ("width", "height"))
-    depth = np.array([_depth(row) for row in rows])
-    return {"width": width, "height": height, "aspect": width / height, "area": width * height,
-            "depth": depth}  # fmt: skip
+def _by_class(rows: Sequence[Row], measure: Callable[[Row], Sizes]) -> dict[str, dict[str, Floats]]:
+    """Return each class's sizes: mm, mm2 of the box's area, the ratio of width to height."""
+    own = {label: [measure(row) for row in rows if row["pathology"] == label] for label in LESIONS}
+    return {c: dict(zip(SIZES, np.array(x, np.float64).T, strict=True)) for c, x in own.items()}
 
 
-def _depth(row: Row) -> float:
-    """Return the depth of a lesion's centre below the top of its square image, mm."""
-    if "crop_center_y" in row:
-        return float(row["crop_center_y"] * row["width_mm"] / row["crop_width"])
-    return float(row["center_y"] * row["pixel_mm"] * 256)
+def _drawn_sizes(row: Row) -> Sizes:
+    width, height = row["width_mm"], row["height_mm"]
+    return width, height, width / height, width * height, row["center_y"] * row["pixel_mm"] * 256
+
+
+def _real_sizes(row: Row) -> Sizes:
+    """Return NaN for lengths of a lesion whose scale is not known."""
+    across, high = row["crop_width"], row["crop_height"]
+    side = np.nan if row["width_mm"] is None else row["width_mm"] / across
+    width, height = across * side, high * side
+    return width, height, across / high, width * height, row["crop_center_y"] * side
 
 
 def _requests(*, quick: bool = False) -> Figures:
