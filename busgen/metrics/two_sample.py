@@ -52,6 +52,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.real)
 
+    def pick(self, rows: Indices) -> "Pairs":
+        """Return the pairs of `rows`."""
+        return Pairs(**{name: each[rows] for name, each in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Recipe:

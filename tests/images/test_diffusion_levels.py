@@ -19,7 +19,7 @@ from busgen.images.diffusion.levels import (
 )
 from busgen.images.diffusion.training import ranges as fitting
 from busgen.images.diffusion.training.ranges import fit_ranges
-from busgen.images.training.examples import Caption, ImageSet
+from busgen.images.training.examples import Caption
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256
@@ -147,16 +147,21 @@ def test_fields_never_seen_have_no_range():
 
 def test_what_is_told_moves_until_lesions_are_drawn_as_bright(monkeypatch):
     """A generator that draws half of what it is told needs twice as much."""
-    pipeline, images = tiny.make_pipeline(), ImageSet(tiny.make_crops(4), (Caption("benign"),) * 4)
+    pipeline = tiny.make_pipeline()
     starts = dict(zip(dict(SLOTS), slot_bounds(), strict=True))
     column = starts["echo_pattern"][0] + dict(SLOTS)["echo_pattern"].index("anechoic")
     pipeline.ranges.known[column, 0], pipeline.ranges.means[column, 0] = 1.0, -1.5
 
-    def draw_half(pipeline, asked, _images, _count):
-        assert {caption.echo_pattern for caption in asked.captions} == {"anechoic"}
+    def draw_half(pipeline, name, term, _count):
+        assert (name, term) == ("echo_pattern", "anechoic")
         return 0.5 * float(pipeline.ranges.means[column, 0])
 
     monkeypatch.setattr(fitting, "_mean_level", draw_half)
-    fitting.calibrate(pipeline, images, rounds=6, drawn=2)
+    fitting.calibrate(pipeline, rounds=6, drawn=2)
     assert float(pipeline.ranges.means[column, 0]) == pytest.approx(-3, abs=0.05)
     assert not pipeline.ranges.means[:, 1:].any()
+
+
+def test_levels_are_measured_of_findings_that_hold_the_term():
+    found = fitting._mean_level(tiny.make_pipeline(), "posterior", "shadowing", 2)
+    assert np.isfinite(found)

@@ -125,7 +125,7 @@ def _realism(real: RealData, generated: Images, size: Size) -> Figures:
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
     test = np.isin(held_out.groups, real.crops(("test",)).crops.groups)
     learned = realism.encode(held_out, test)
-    measured = realism.measure(learned)
+    measured = realism.measure(learned) | realism.floors(held_out, size.recipe)
     for name, images in generated.items():
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)

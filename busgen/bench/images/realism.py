@@ -33,6 +33,7 @@ from busgen.stats.patients import split_halves
 
 SEED, LEARNED_SEED = 20261125, 20261130
 AT_ONCE = 16
+CURVE = (50, 150, 300)  # pairs, beside all, of which the two-sample CNN learns
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,33 @@ def figures(name: str, generated: Crops, real: Reference, recipe: Recipe | None 
     the two-sample CNN, which tells them from real ones, learns; a rehearsal takes fewer steps.
     """
     looks = describe(generated.images, generated.groups, real.space)
-    own, other = matching.match_pairs(generated, real.held_out, seeds.rng(SEED, "matched"))
-    first, second = generated.pick(own), real.held_out.pick(other)
-    hide = hide_overlays(first, second)
-    pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
-    two_sample = cross_validate(pairs, SEED, recipe)
     return {
-        f"two_sample_auc_{name}": figure_of(asdict(two_sample), "AUC"),
+        **tell_apart(name, generated, real.held_out, recipe),
         **_distances(name, looks, real),
         **_speckle(name, generated, real),
         **_copies(name, looks, real),
     }
+
+
+def tell_apart(name: str, one: Crops, other: Crops, recipe: Recipe | None = None) -> Figures:
+    """Return how well a CNN tells images from others, by how many: more images tell more."""
+    own, theirs = matching.match_pairs(one, other, seeds.rng(SEED, "matched"))
+    first, second = one.pick(own), other.pick(theirs)
+    hide = hide_overlays(first, second)
+    pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
+    order = seeds.rng(SEED, "curve").permutation(len(pairs))
+    measured = {f"two_sample_auc_{name}": cross_validate(pairs, SEED, recipe)}
+    for n in CURVE:
+        if n < len(pairs):
+            few = cross_validate(pairs.pick(order[:n]), SEED, recipe)
+            measured[f"two_sample_auc_{name}_{n}"] = few
+    return {key: figure_of(asdict(score), "AUC") for key, score in measured.items()}
+
+
+def floors(held_out: Crops, recipe: Recipe | None = None) -> Figures:
+    """Return how well the CNN tells a half of the real patients from the others."""
+    half = split_halves(held_out.groups, seeds.rng(SEED, "halves"))
+    return tell_apart("real", held_out.pick(half), held_out.pick(~half), recipe)
 
 
 def _distances(name: str, generated: Features, real: Reference) -> Figures:

@@ -28,10 +28,7 @@ from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
 from busgen.images.diffusion.autoencoder import FACTOR, NOISED
-from busgen.images.diffusion.conditions import styles_for, terms_of
-from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
-from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.imaging.square import resize
 from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.priors.findings import Finding
@@ -165,13 +162,9 @@ class Engine:
     def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         native, side = self.drawn_px, (self.size_px, self.size_px)
         small = np.stack([resize(mask * np.uint8(255), native) for mask in masks]) > 127
-        styles = styles_for([finding.scanner for finding in findings])
-        conditions = self.pipeline.encode(
-            terms_of(findings),
-            small.astype(np.uint8),
-            torch.full_like(styles, NO_STYLE) if self.adapted else styles,
-            torch.stack([draw_place(finding.seed) for finding in findings]),
-        )
+        conditions = self.pipeline.encode_findings(findings, small.astype(np.uint8))
+        if self.adapted:
+            conditions = conditions.without(frozenset({"style"}))
         drawn = [_noise(f.seed, native, self.pipeline.channels) for f in findings]
         stacks = (torch.stack(parts) for parts in zip(*drawn, strict=True))
         start, *grain = (stack.to(self.pipeline.device) for stack in stacks)

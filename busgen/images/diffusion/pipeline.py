@@ -15,10 +15,17 @@ from torch import Tensor, nn
 from busgen.arrays import Pixels
 from busgen.compute.devices import autocast
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import FieldTokens, empty_text, make_planes
-from busgen.images.diffusion.levels import Ranges, paint, weigh
+from busgen.images.diffusion.conditions import (
+    FieldTokens,
+    empty_text,
+    make_planes,
+    styles_for,
+    terms_of,
+)
+from busgen.images.diffusion.levels import Ranges, draw_place, paint, weigh
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.solver import FlowSolver
+from busgen.priors.findings import Finding
 
 STEPS = 8
 
@@ -120,6 +127,12 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         device = self.unet.device
         levels = paint(values, conditions, shown).to(device)
         return Conditions(text.to(device), levels, make_planes(masks).to(device), styles.to(device))
+
+    def encode_findings(self, findings: Sequence[Finding], masks: Pixels) -> Conditions:
+        """Return the conditions that findings set, their levels where their seeds say."""
+        styles = styles_for([finding.scanner for finding in findings])
+        place = torch.stack([draw_place(finding.seed) for finding in findings])
+        return self.encode(terms_of(findings), masks, styles, place)
 
     @torch.inference_mode()
     def __call__(

@@ -24,15 +24,14 @@ from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.engine import KIND, checked_hash, save_model
-from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE
 from busgen.images.training.examples import BOUNDS, ImageSet
 from busgen.masks.engines import load_mask_engine
 from busgen.params.train_images import FlowParams, ScheduleParams, TrainImagesParams
 from busgen.priors.draw import draw
+from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
 from busgen.priors.scanners import with_scanners
 from busgen.real.cohort import find_cohort, find_tables
@@ -201,12 +200,11 @@ def _parts(
 
 def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
     """Write a sheet of images that `pipeline` draws by default."""
-    terms, masks, styles, place = _request()
-    conditions = pipeline.encode(terms, masks, styles, place)
+    conditions = pipeline.encode_findings(*_request())
     noise = make_draws(SEED, 0, pipeline.device).noise
-    shape = (len(terms), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
+    shape = (ROWS * COLUMNS, pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
     start = torch.randn(shape, generator=noise, device=pipeline.device)
-    images = pipeline(conditions, start, draw_noise(len(terms), SIDE, noise), STEPS)
+    images = pipeline(conditions, start, draw_noise(shape[0], SIDE, noise), STEPS)
     grey = (images * 255).round().to(torch.uint8).cpu().numpy()
     rows = grey.reshape(ROWS, COLUMNS, SIDE, SIDE).transpose(0, 2, 1, 3)
     with io.replace_file(path) as partial:
@@ -214,10 +212,7 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
 
 
 @cache
-def _request() -> tuple[torch.Tensor, Pixels, torch.Tensor, torch.Tensor]:
-    """Return terms, masks, styles and places of the findings."""
+def _request() -> tuple[list[Finding], Pixels]:
+    """Return the findings and their masks."""
     findings = draw(with_scanners(load_prior(), LIKE), ROWS * COLUMNS, SEED)
-    masks = load_mask_engine("curvature", SIDE).draw(findings)
-    styles = styles_for([finding.scanner for finding in findings])
-    place = torch.stack([draw_place(finding.seed) for finding in findings])
-    return terms_of(findings), masks, styles, place
+    return findings, load_mask_engine("curvature", SIDE).draw(findings)

@@ -1,12 +1,11 @@
 """Which levels each term stands for: fitted to readers' lesions, then told so that they are drawn.
 
 In: images whose readers state terms, a generator. Out: its `Ranges`. A network draws toward what is
-usual: told of the brightest lesions, it draws darker ones. So what echo patterns are told as is
-moved until the lesions drawn of them are as bright, in the mean, as those that readers call so.
+usual: told of the brightest lesions, it draws darker ones. So what terms are told as is moved until
+the lesions drawn of them have the level, in the mean, of those that readers call so.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,17 +13,25 @@ import torch
 from busgen.arrays import Floats32
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import SLOTS, slot_bounds, terms_of
-from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, MOST, Ranges
+from busgen.images.diffusion.conditions import SLOTS, slot_bounds
+from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, MOST, Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
-from busgen.images.diffusion.training.latents import find_styles
+from busgen.images.diffusion.scanners import LIKE
 from busgen.images.training.examples import Caption, ImageSet
+from busgen.masks.engines import load_mask_engine
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ
+from busgen.priors.conditions import Condition
+from busgen.priors.draw import draw
+from busgen.priors.network import load_prior
+from busgen.priors.request import Request
+from busgen.priors.scanners import with_scanners
+from busgen.real.crops import SIDE
 from busgen.training_loop import make_draws
 
 WORDS = {True: "yes", False: "no", None: ""}
-ECHO = "echo_pattern"
+MOVED = ("echo_pattern", "posterior")  # fields; a halo is drawn as the lexicon has it
 AT_ONCE = 16  # images drawn together
+SEED = 20261201
 
 
 def select(images: ImageSet) -> ImageSet:
@@ -65,43 +72,36 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
     return ranges
 
 
-def calibrate(
-    pipeline: BreastUltrasoundPipeline, images: ImageSet, rounds: int, drawn: int
-) -> None:
-    """Move each echo pattern's mean until lesions drawn of it have the mean that it has now.
+def calibrate(pipeline: BreastUltrasoundPipeline, rounds: int, drawn: int) -> None:
+    """Move the mean of each term of `MOVED` until lesions drawn of it have the mean it has now.
 
-    Each of `rounds` draws `drawn` lesions of every pattern and moves its mean by what they lack:
-    with masks and other terms of the `images` that experts read, as scanners of any.
+    Each of `rounds` draws `drawn` findings of the prior that hold the term, and moves its mean by
+    what they lack.
     """
-    ranges, level, first = pipeline.ranges, FIELDS.index(ECHO), _columns()[ECHO]
-    wanted, read = ranges.means[:, level].clone(), select(images)
-    for column, term in enumerate(dict(SLOTS)[ECHO], first):
-        for _ in range(rounds if ranges.known[column, level] else 0):
-            captions = tuple(replace(caption, echo_pattern=term) for caption in read.captions)
-            found = _mean_level(pipeline, ImageSet(read.crops, captions), images, drawn)
-            moved = float(ranges.means[column, level] + wanted[column]) - found
-            ranges.means[column, level] = float(np.clip(moved, -MOST, MOST))
+    ranges, firsts = pipeline.ranges, _columns()
+    for name in MOVED:
+        level, wanted = FIELDS.index(name), ranges.means[:, FIELDS.index(name)].clone()
+        for column, term in enumerate(dict(SLOTS)[name], firsts[name]):
+            for _ in range(rounds if ranges.known[column, level] else 0):
+                found = _mean_level(pipeline, name, term, drawn)
+                moved = float(ranges.means[column, level] + wanted[column]) - found
+                ranges.means[column, level] = float(np.clip(moved, -MOST, MOST))
 
 
-def _mean_level(
-    pipeline: BreastUltrasoundPipeline, asked: ImageSet, images: ImageSet, count: int
-) -> float:
-    """Return the mean echo level of `count` lesions drawn of captions, as scanners of `images`."""
-    found = []
+def _mean_level(pipeline: BreastUltrasoundPipeline, name: str, term: str, count: int) -> float:
+    """Return the mean level of lesions drawn of `count` findings, always the same, that hold it."""
+    where = Request((Condition(name, "in", (term,)),))
+    findings = draw(with_scanners(load_prior(), LIKE), count, SEED, request=where)
+    masks, found = load_mask_engine("semantic_curvature", SIDE).draw(findings), []
     for start in range(0, count, AT_ONCE):
-        size, draws = min(AT_ONCE, count - start), make_draws(0, start, pipeline.device)
-        rows, others = (draws.rng.integers(0, len(s.captions), size) for s in (asked, images))
-        masks, side = asked.crops.masks[rows], asked.crops.masks.shape[-1]
-        text = terms_of([asked.captions[row] for row in rows])
-        place = torch.from_numpy(draws.rng.standard_normal((size, LEVELS), np.float32))
-        styles = torch.from_numpy(find_styles(images.crops.scanners[others]))
-        conditions = pipeline.encode(text, masks, styles, place)
-        shape = (size, pipeline.channels, side // FACTOR, side // FACTOR)
+        rows, draws = slice(start, start + AT_ONCE), make_draws(SEED, start, pipeline.device)
+        conditions = pipeline.encode_findings(findings[rows], masks[rows])
+        shape = (len(findings[rows]), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
         noise = torch.randn(shape, generator=draws.noise, device=pipeline.device)
-        drawn = pipeline(conditions, noise, draw_noise(size, side, draws.noise))
+        drawn = pipeline(conditions, noise, draw_noise(shape[0], SIDE, draws.noise))
         grey = (drawn * 255).round().to(torch.uint8).cpu().numpy()
-        levels_of = (levels.measure(*pair) for pair in zip(grey, masks, strict=True))
-        found += [own[FIELDS.index(ECHO)] for own in levels_of]
+        levels_of = (levels.measure(*pair) for pair in zip(grey, masks[rows], strict=True))
+        found += [own[FIELDS.index(name)] for own in levels_of]
     return float(np.nanmean(found))
 
 

@@ -59,7 +59,7 @@ def _train(training: Training, tick: OnProgress) -> None:
     if "decoder" in training.parts:
         pipeline = _decoder(training, pipeline, images, tick)
     asked = training.params.levels
-    ranges.calibrate(pipeline, images["train"], asked.rounds, asked.drawn)
+    ranges.calibrate(pipeline, asked.rounds, asked.drawn)
     publish(training, images, pipeline)
 
 
