@@ -136,9 +136,9 @@ def _describe_python(checkout: Path) -> str:
     import busgen
 
     parts = ["# Python\n"]
-    for name in ("generate", "Dataset"):
+    for name in ("generate", "load", "Dataset", "score"):
         thing = getattr(busgen, name)
-        signature = inspect.signature(thing) if name == "generate" else ""
+        signature = inspect.signature(thing) if inspect.isfunction(thing) else ""
         parts.append(
             f"## `busgen.{name}`\n\n```text\n{name}{signature}\n\n{inspect.getdoc(thing)}\n```\n"
         )

@@ -112,10 +112,8 @@ def print_limits(record: Mapping[str, Any]) -> None:
 
 def print_nearness(record: Mapping[str, Any]) -> None:
     """Print how near images are to training patients, and the thresholds of same patients."""
-    from busgen.evaluation.score_sets import to_rows
-
     scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
-    print_rows(to_rows(scores | {"copies": record["copies"]}))
+    print_rows(_to_rows(scores | {"copies": record["copies"]}))
     for space, metrics in record["thresholds"].items():
         if metrics["value"] is not None:
             to_words(
@@ -127,11 +125,9 @@ def print_nearness(record: Mapping[str, Any]) -> None:
 
 def print_comparison(record: Mapping[str, Any]) -> None:
     """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
-    from busgen.evaluation.score_sets import to_rows
-
     for stratum, scores in record["scores"].items():
         out.print(escape(stratum))
-        print_rows(to_rows(scores))
+        print_rows(_to_rows(scores))
     for note in record["notes"]:
         to_words(note)
     for stratum, reasons in record["skipped"].items():
@@ -202,3 +198,17 @@ def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
 def _mean_ks(scores: Mapping[str, float]) -> float | str:
     distances = [value for name, value in scores.items() if name.startswith("ks_")]
     return sum(distances) / len(distances) if distances else "-"
+
+
+def _to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
+    rows: list[dict[str, object]] = []
+    for name, one in scores.items():
+        value, limit = one["value"], one["floor_limit"]
+        beyond = value > limit if one["bad"] == "high" else value < limit
+        ends = "{:.3g} .. {:.3g}".format(*one["interval"])
+        row = {"score": name, "value": value, "interval": ends, "n": one["n"]}
+        rows.append(
+            row | {"floor": one["floor"], "limit": limit, "beyond": "yes" if beyond else "no"}
+        )
+    return rows

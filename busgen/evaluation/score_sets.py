@@ -7,7 +7,7 @@ before anything is computed.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from busgen.image_sets.source import Reading, Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
 from busgen.metrics.space_scores import ALL, SEED, score_space, skipped_strata, strata
-from busgen.metrics.spaces.registry import FeatureSpace
+from busgen.metrics.spaces.registry import FeatureSpace, load_spaces
 from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
 from busgen.stats.bootstrap import DRAWS, Sample
@@ -82,6 +82,24 @@ class Side(NamedTuple):
         n, groups = len(self.source), len(np.unique(self.groups))
         origin = {"path": str(self.source.path), "form": self.source.form}
         return {**origin, "n": n, "groups": groups, "side_px": self.side_px}
+
+
+def score(
+    images: str | Path,
+    against: str | Path,
+    *,
+    spaces: Sequence[str] | None = None,
+    options: Options | None = None,
+) -> dict[str, Any]:
+    """Return the scores of a set of images against real ones of held-out patients.
+
+    Each is a folder, a Parquet file, a dataset on disk or a release. `spaces`: names or extractors'
+    paths, by default `us64` and `radiomic`. Raises as `open_sets`, `load_spaces` and `score_sets`,
+    whose record this is.
+    """
+    request = options or Options()
+    sets = open_sets((Path(images), Path(against)), (None, None), request)
+    return score_sets(sets, load_spaces(spaces), request, lambda _: None)
 
 
 def open_sets(
@@ -234,17 +252,3 @@ def _notes(a: Side, b: Side, request: Options) -> list[str]:
         if side.side_px < request.size_px
     ]
     return [words for words, count in phrases.items() if count] + enlarged
-
-
-def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
-    """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
-    rows: list[dict[str, object]] = []
-    for name, one in scores.items():
-        value, limit = one["value"], one["floor_limit"]
-        beyond = value > limit if one["bad"] == "high" else value < limit
-        ends = "{:.3g} .. {:.3g}".format(*one["interval"])
-        row = {"score": name, "value": value, "interval": ends, "n": one["n"]}
-        rows.append(
-            row | {"floor": one["floor"], "limit": limit, "beyond": "yes" if beyond else "no"}
-        )
-    return rows

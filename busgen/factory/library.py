@@ -1,19 +1,13 @@
 """The main job as a function call: parameters in, a release out; no server, no repository.
 
-In: what is asked for. Out: a release folder, or a `Dataset` that holds one and can save it.
+In: what is asked for. Out: a release folder, or a `Dataset` that holds one.
 """
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import folders, io
 from busgen.errors import DataError
@@ -24,51 +18,9 @@ from busgen.params.base import check
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.priors.request import left_out
-from busgen.release.files import PROVENANCE, check_sums, find_files
+from busgen.release.dataset import Dataset
+from busgen.release.files import PROVENANCE, check_sums
 from busgen.release.write import RELEASE, write_release
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A finished release in `folder`; made without one of its own, it goes with the object."""
-
-    folder: Path
-    scratch: "TemporaryDirectory[str] | None" = None
-
-    @cached_property
-    def table(self) -> pa.Table:
-        """Accepted samples, one row each: every column but the pixels."""
-        files = [pq.ParquetFile(file) for file in find_files(self.folder)]
-        columns = [name for name in files[0].schema_arrow.names if name not in ("image", "mask")]
-        return pa.concat_tables(file.read(columns) for file in files)
-
-    @cached_property
-    def images(self) -> NDArray[np.uint8]:
-        """Images, (N, H, W) uint8, in the order of `table`."""
-        return self._pixels("image")
-
-    @cached_property
-    def masks(self) -> NDArray[np.uint8]:
-        """Masks, (N, H, W) uint8 {0, 1}, in the order of `table`."""
-        return self._pixels("mask") // np.uint8(255)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the release to `folder`, which must not exist or be empty."""
-        target = Path(folder).resolve()
-        folders.require_new(target)
-        with folders.write_folder(target, RELEASE) as partial_folder:
-            folders.copy_folder(self.folder, partial_folder)
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def _pixels(self, column: str) -> NDArray[np.uint8]:
-        cells = (
-            cell
-            for file in find_files(self.folder)
-            for cell in pq.read_table(file, columns=[column])[column].to_pylist()
-        )
-        return np.stack([io.decode_png(cell["bytes"]) for cell in cells])
 
 
 def generate(  # noqa: PLR0913 - what is asked for most often, as on the command line
@@ -76,6 +28,7 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     *,
     where: str | Sequence[str] | None = None,
     text: str | None = None,
+    target: Mapping[str, object] | None = None,
     vary: str | None = None,
     engine: str | None = None,
     seed: int | None = None,
@@ -97,6 +50,8 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     text
         A description in words: ``"irregular hypoechoic mass, spiculated"``; a warning names what of
         it no finding holds, such as ``"at 3 o'clock"``.
+    target
+        Marginals to reach: ``{"pathology": {"benign": 0.5, "malignant": 0.5}}``.
     vary
         A field of `busgen.schema.VARIED`: every finding is made with each term of it, with the
         same seed and mask, the same text but for the words of that field.
@@ -112,6 +67,7 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         "n": n,
         "where": conditions,
         "text": text,
+        "targets": target and dict(target),
         "vary": vary,
         "engine": engine,
         "seed": seed,

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import busgen
 from busgen.errors import UserError
 from busgen.evaluation.score_sets import Options, open_sets, score_sets, subsample
 from busgen.image_sets.source import Source
@@ -55,6 +56,18 @@ def blurred(image):
 
 def scored(a, b, **asked):
     return score_sets((a, b), (TINY,), Options(draws=30, size_px=64, **asked), lambda _: 0)
+
+
+def test_folders_are_scored_by_name(make_image, tmp_path):
+    for name, numbers in (("a", range(60)), ("b", range(100, 220))):
+        (tmp_path / name).mkdir()
+        for k in numbers:
+            (tmp_path / name / f"{k}.png").write_bytes(encode_png(make_image(k)[0]))
+    few = Options(draws=10, size_px=64)
+    record = busgen.score(tmp_path / "a", tmp_path / "b", spaces=["radiomic"], options=few)
+    assert (record["a"]["n"], record["b"]["n"]) == (60, 120)
+    found = record["scores"]["all"]["kid_radiomic"]
+    assert found["value"] < 2 * found["floor_limit"]
 
 
 def test_like_images_are_within_the_floor_and_blurred_ones_far_beyond(make_image, tmp_path):
