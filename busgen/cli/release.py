@@ -15,6 +15,7 @@ from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
 from busgen.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
+_FORMS = "folder, coco, yolo, yolo_boxes, voc, nnunet, monai, webdataset or dicom."
 
 
 def verify(folder: Folder) -> None:
@@ -70,12 +71,12 @@ def diff(
 def export(
     folder: Folder,
     target: Target,
-    form: Annotated[str, typer.Option("--as", help="folder, coco, nnunet or dicom.")] = "folder",
+    form: Annotated[str, typer.Option("--as", help=_FORMS)] = "folder",
     key: Annotated[Path | None, typer.Option(help="Private key (PEM) that signs images.")] = None,
     certificates: Annotated[Path | None, typer.Option(help="Its certificates (PEM).")] = None,
 ) -> None:
     """Write a release in the form that other tools open; signed, where a key is named."""
-    from busgen.release.export import export as write
+    from busgen.release.exports.export import export as write
     from busgen.release.signing import Signature
 
     if (key is None) != (certificates is None):
