@@ -1,4 +1,4 @@
-"""The commands for what was made: `busgen verify`, `show`, `diff`, `export`, `tag`, `versions`.
+"""The commands for what was made: `busgen verify`, `show`, `diff`, `export`, `push`, `tag`...
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -84,6 +84,17 @@ def export(
         raise UserError("signing needs key and certificates", f"{given} alone", "name both")
     write(folder, target, form, Signature(key, certificates) if key and certificates else None)
     out.print(f"written  {target}", soft_wrap=True)
+
+
+def push(
+    name: Annotated[str, typer.Argument(help="Dataset on the hub, as OWNER/NAME.")],
+    folder: Annotated[Path, typer.Option("--in", help="Release folder.")] = Path("data/release"),
+    public: Annotated[bool, typer.Option("--public", help="A new one is for everybody.")] = False,
+) -> None:
+    """Write a release to the Hugging Face hub, in one commit; killed and run again, it goes on."""
+    from busgen.release.push import push as upload
+
+    out.print(f"pushed   {upload(folder, name, private=not public)}", soft_wrap=True)
 
 
 def tag(
