@@ -30,6 +30,7 @@ COMMANDS = (
     score.downstream,
     report.report,
     release.export,
+    release.push,
     release.tag,
     release.versions,
     score.bench,

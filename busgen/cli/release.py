@@ -1,4 +1,4 @@
-"""The commands for what was made: `busgen verify`, `show`, `diff`, `export`, `tag`, `versions`.
+"""The commands for what was made: `busgen verify`, `show`, `diff`, `export`, `push`, `tag`...
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -15,6 +15,7 @@ from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
 from busgen.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
+_FORMS = "folder, coco, yolo, yolo_boxes, voc, nnunet, monai, webdataset or dicom."
 
 
 def verify(folder: Folder) -> None:
@@ -70,12 +71,12 @@ def diff(
 def export(
     folder: Folder,
     target: Target,
-    form: Annotated[str, typer.Option("--as", help="folder, coco, nnunet or dicom.")] = "folder",
+    form: Annotated[str, typer.Option("--as", help=_FORMS)] = "folder",
     key: Annotated[Path | None, typer.Option(help="Private key (PEM) that signs images.")] = None,
     certificates: Annotated[Path | None, typer.Option(help="Its certificates (PEM).")] = None,
 ) -> None:
     """Write a release in the form that other tools open; signed, where a key is named."""
-    from busgen.release.export import export as write
+    from busgen.release.exports.export import export as write
     from busgen.release.signing import Signature
 
     if (key is None) != (certificates is None):
@@ -83,6 +84,17 @@ def export(
         raise UserError("signing needs key and certificates", f"{given} alone", "name both")
     write(folder, target, form, Signature(key, certificates) if key and certificates else None)
     out.print(f"written  {target}", soft_wrap=True)
+
+
+def push(
+    name: Annotated[str, typer.Argument(help="Dataset on the hub, as OWNER/NAME.")],
+    folder: Annotated[Path, typer.Option("--in", help="Release folder.")] = Path("data/release"),
+    public: Annotated[bool, typer.Option("--public", help="A new one is for everybody.")] = False,
+) -> None:
+    """Write a release to the Hugging Face hub, in one commit; killed and run again, it goes on."""
+    from busgen.release.push import push as upload
+
+    out.print(f"pushed   {upload(folder, name, private=not public)}", soft_wrap=True)
 
 
 def tag(

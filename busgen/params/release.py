@@ -1,5 +1,6 @@
-"""Stage `release`: its title and the share of families in each split."""
+"""Stage `release`: title, date of publication and the share of families in each split."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import field_validator
@@ -10,10 +11,11 @@ Split = Literal["train", "validation", "test"]
 
 
 class ReleaseParams(Section):
-    """Stage `release`: its title and the share of families in each split."""
+    """Stage `release`: title, date of publication and the share of families in each split."""
 
     title: str = "Synthetic breast ultrasound"
     splits: dict[Split, float] = {"train": 1.0}
+    date_published: date | None = None
 
     @field_validator("splits")
     @classmethod

@@ -1,6 +1,6 @@
 """Signed provenance in exported images: Content Credentials (C2PA 2, https://spec.c2pa.org).
 
-In: an image as PNG, the key and certificates of who publishes it. Out: the same PNG, pixels
+In: an image file, the key and certificates of who publishes it. Out: the same image, pixels
 unchanged, with a signed statement that a program drew it, a trained one or not. Comes with
 ``busgen[sign]``.
 """
@@ -39,26 +39,26 @@ class Signature:
             raise UserError(rule, f"{type(error).__name__}: {error}", remedy) from error
         self._context = c2pa.Context(c2pa.Settings.from_dict(_PLAIN))
 
-    def sign(self, png: bytes, title: str, engine: str) -> bytes:
-        """Return the image `png` of an `engine` with its signed provenance; `title` names it."""
+    def sign(self, image: bytes, title: str, engine: str, kind: str = "image/png") -> bytes:
+        """Return an `engine`'s image with its signed provenance; `kind` is its media type."""
         import c2pa
 
-        kind = "algorithmicMedia" if engine == "phantom" else "trainedAlgorithmicMedia"
+        source = "algorithmicMedia" if engine == "phantom" else "trainedAlgorithmicMedia"
         created = {
             "action": "c2pa.created",
-            "digitalSourceType": SOURCE + kind,
+            "digitalSourceType": SOURCE + source,
             "description": NOT_FOR_CLINICAL_USE,
         }
         manifest = {
             "claim_generator_info": [{"name": "busgen", "version": __version__}],
             "title": title,
-            "format": "image/png",
+            "format": kind,
             "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
         }
         signed = io.BytesIO()
         try:
             with c2pa.Builder(json.dumps(manifest), self._context) as builder:
-                builder.sign(self._signer, "image/png", io.BytesIO(png), signed)
+                builder.sign(self._signer, kind, io.BytesIO(image), signed)
         except c2pa.C2paError as error:
             rule = "the certificate must be one that may sign content"
             remedy = "see https://spec.c2pa.org for its usages; it cannot be its own issuer"

@@ -34,7 +34,7 @@ def write_release(
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
     A release that `out` already holds, and that nobody changed, is replaced (`busgen.folders`).
-    `params` give the title and the splits, `scores` is the file of what was measured on the same
+    `params` give title, splits and date, `scores` is the file of what was measured on the same
     candidates: the card then tells its verdict. Raises `DataError` if the candidates are damaged or
     break the contract: nothing is written; `UserError` if `out` holds anything but a release, or
     cannot be written.
@@ -56,7 +56,7 @@ def write_release(
             write_text(folder / files.DICTIONARY, card.write_dictionary())
             write_text(folder / files.LICENCE, _licence(plan))
             write_text(folder / files.PROVENANCE, dumps(record))
-            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title, plan)))
+            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen, plan)))
             files.write_sums(folder)
 
 

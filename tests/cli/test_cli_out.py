@@ -22,7 +22,7 @@ from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
 from busgen.reader_study.page import STUDY
 from busgen.reader_study.summary import READERS
 from busgen.real.prepare import REAL
-from busgen.release.export import EXPORT
+from busgen.release.exports.export import EXPORT
 from busgen.release.write import RELEASE
 from busgen.report.report import REPORT
 

@@ -40,6 +40,7 @@ ELSEWHERE = {  # what is too long, or changes a checkout: the test that runs it 
     "busgen run": "tests/test_pipeline.py",
     "busgen tag": "tests/test_pipeline.py",
     "busgen versions": "tests/test_pipeline.py",
+    "busgen push": "tests/release/test_release_push.py",
     "busgen real": "tests/cli/test_cli.py",
     "busgen train": "tests/test_pipeline_chain.py",
     "busgen calibrate": "tests/test_pipeline_chain.py",

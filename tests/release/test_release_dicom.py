@@ -8,7 +8,7 @@ from highdicom.seg import segread
 from pydicom.uid import SegmentationStorage, UltrasoundImageStorage
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.release.export import export
+from busgen.release.exports.export import export
 from busgen.release.read import read_image, read_mask, read_row
 
 

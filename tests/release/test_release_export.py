@@ -1,7 +1,6 @@
 """Exports, opened by the rules of their formats."""
 
 import csv
-import json
 import shutil
 import subprocess
 import sys
@@ -12,19 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
-from busgen.release.export import _run_lengths, export
+from busgen.release.exports.coco import _run_lengths
+from busgen.release.exports.export import export
 from busgen.release.read import read_image, read_mask, read_rows
 from busgen.release.verify import verify
 
 
 def _ids(release, split):
     return [i for t in read_rows(release, ["sample_id"], split) for i in t["sample_id"].to_pylist()]
-
-
-def _decode(counts, size):
-    """Decode COCO's uncompressed run lengths, independent of `_run_lengths`."""
-    flat = np.repeat(np.arange(len(counts)) % 2, counts)
-    return flat.reshape(size[::-1]).T
 
 
 def _grey(path):
@@ -50,47 +44,6 @@ def test_folder(release, tmp_path):
     assert listed[-1]["margin"] == "|".join(rows[-1]["margin"])
 
 
-def test_a_folder_opens_as_an_imagefolder_though_a_column_is_empty_in_one_split(release, tmp_path):
-    export(release, tmp_path / "out", "folder")
-    import datasets
-
-    found = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"))
-    for split, part in found.items():
-        assert part["sample_id"] == _ids(release, split)
-        assert np.array_equal(
-            np.asarray(part[0]["image"]), read_image(release, part[0]["sample_id"])
-        )
-
-
-def test_coco(release, tmp_path):
-    export(release, tmp_path / "coco", "coco")
-    lesions, ids = 0, {"images": [], "annotations": []}
-    for split in ("train", "test"):
-        text = (tmp_path / "coco" / "annotations" / f"instances_{split}.json").read_text("utf-8")
-        record = json.loads(text)
-        categories = {c["id"]: c["name"] for c in record["categories"]}
-        assert categories == {1: "benign", 2: "malignant"}
-        images = {image["id"]: image for image in record["images"]}
-        assert len(images) == len(record["images"]) == len(_ids(release, split))
-        for image in images.values():
-            picture = _grey(tmp_path / "coco" / "images" / split / image["file_name"])
-            assert picture.shape == (image["height"], image["width"])
-        for annotation in record["annotations"]:
-            mask = read_mask(release, images[annotation["image_id"]]["file_name"][:-4]) > 0
-            runs = annotation["segmentation"]
-            assert (_decode(runs["counts"], runs["size"]) == mask).all()
-            assert annotation["area"] == mask.sum()
-            rows, columns = np.nonzero(mask)
-            assert annotation["bbox"] == [
-                columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
-            ]  # fmt: skip
-        lesions += len(record["annotations"])
-        for key, own in ids.items():
-            own += [one["id"] for one in record[key]]
-    assert lesions == 28
-    assert all(own == [*range(1, len(own) + 1)] for own in ids.values())  # unique over splits
-
-
 @pytest.mark.parametrize(
     ("mask", "counts"),
     [
@@ -102,25 +55,6 @@ def test_coco(release, tmp_path):
 )
 def test_run_lengths(mask, counts):
     assert _run_lengths(np.array(mask, np.uint8)) == counts
-
-
-def test_nnunet(release, tmp_path):
-    out = tmp_path / "Dataset001_busgen"
-    export(release, out, "nnunet")
-    record = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
-    assert record["channel_names"] == {"0": "ultrasound"}
-    assert record["labels"] == {"background": 0, "lesion": 1}
-    assert record["file_ending"] == ".png"
-    images = sorted(path.name for path in (out / "imagesTr").iterdir())
-    labels = sorted(path.name for path in (out / "labelsTr").iterdir())
-    assert record["numTraining"] == len(images)
-    assert images == [name.replace(".png", "_0000.png") for name in labels]
-    assert {path.name for path in (out / "imagesTs").iterdir()} == {
-        f"{name}_0000.png" for name in _ids(release, "test")
-    }
-    for name in labels:
-        label = _grey(out / "labelsTr" / name)
-        assert (label == read_mask(release, name[:-4]) // 255).all()
 
 
 def test_nothing_is_overwritten_or_half_written(release, tmp_path):
@@ -161,7 +95,7 @@ EXPORT = """
 import sys, time
 from pathlib import Path
 from busgen.errors import UserError
-from busgen.release.export import export
+from busgen.release.exports.export import export
 print("ready", flush=True)
 sys.stdin.readline()
 time.sleep(float(sys.argv[3]))

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.cli import app
 from busgen.errors import UserError
-from busgen.release.export import export
+from busgen.release.exports.export import export
 from busgen.release.read import read_image
 from busgen.release.signing import SOURCE, Signature
 
@@ -110,12 +110,16 @@ def test_a_signed_image(tmp_path, kind, engine, source):
 
 @pytest.mark.parametrize(
     ("form", "place"),
-    [("folder", "test/images"), ("coco", "images/test"), ("nnunet", "imagesTs")],
+    [
+        ("folder", "test/images/*.png"),
+        ("coco", "images/test/*.png"),
+        ("nnunet", "Dataset001_busgen/imagesTs/*.tif"),
+    ],
 )
 def test_export_signs_every_image(release, tmp_path, form, place):
     identity = _identity(tmp_path, "curve")
     export(release, tmp_path / "out", form, Signature(*identity))
-    images = sorted((tmp_path / "out" / place).iterdir())
+    images = sorted((tmp_path / "out").glob(place))
     assert images
     for path in images:
         found = _read(path.read_bytes())
@@ -132,7 +136,7 @@ def test_what_cannot_sign(release, tmp_path):
     for wrong in ((chain, key), (tmp_path / "none.pem", chain)):
         with pytest.raises(UserError, match="PEM files that belong together"):
             Signature(*wrong)
-    with pytest.raises(UserError, match="only PNG images are signed"):
+    with pytest.raises(UserError, match="DICOM is not signed"):
         export(release, tmp_path / "out", "dicom", Signature(*identity))
     (tmp_path / "other").mkdir()
     other, _ = _identity(tmp_path / "other", "curve")

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -38,6 +39,9 @@ def test_datasets_gives_images_by_split(release, tmp_path):
     for split, part in data.items():
         row = part[0]
         assert row["split"] == split
+        names = part.features["pathology"].int2str(part["pathology"][:])
+        (file,) = (release / "data").glob(f"{split}-*")
+        assert names == pq.read_table(file)["pathology"].to_pylist()  # strings
         assert row["image"].mode == "L"
         assert sha256_array(np.asarray(row["image"])) == row["image_sha256"]
         assert set(np.unique(np.asarray(row["mask"]))) <= {0, 255}
@@ -123,6 +127,13 @@ def test_card_tells_what_was_measured(tmp_path, release):
     assert "Verdict: **failing**. 1 of 3 limits are kept; not measured: copies." in card
     assert "| ks_texture.pooled | 0.372 | at most 0.3 | 60 |" in card
     assert "ks_grey" not in card
+
+
+def test_a_date_of_publication_is_told_if_it_is_given(candidates, release, tmp_path):
+    params = tiny.PARAMS.model_copy(update={"date_published": date(2026, 12, 1)})
+    write_release(candidates, tmp_path / "dated", params)
+    assert read_json(tmp_path / "dated" / files.CROISSANT)["datePublished"] == "2026-12-01"
+    assert "datePublished" not in read_json(release / files.CROISSANT)
 
 
 def test_card_has_front_matter_and_banner(release):

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.io import read_json
 from busgen.real.readers.registry import ORIGINS
@@ -81,9 +83,21 @@ def write_card(
         title=title,
         banner=NOT_FOR_CLINICAL_USE,
         pathologies=schema.PATHOLOGIES,
+        features=list(map(_to_feature, schema.columns("release"))),
         size_px=plan["size_px"],
         size_category=next((word for bound, word in _SIZES if facts.n < bound), "n>1M"),
     )
+
+
+def _to_feature(column: schema.Column) -> dict[str, object]:
+    """Return a column's type as `datasets` reads it in a card: strings stay strings in Parquet."""
+    if column.name == "pathology":
+        names = {str(number): name for number, name in enumerate(schema.PATHOLOGIES)}
+        return {"name": column.name, "dtype": {"class_label": {"names": names}}}
+    listed = pa.types.is_list(column.type)
+    kind = column.type.value_type if listed else column.type
+    names = {schema.REALS: "float64", schema.IMAGE: "image"}
+    return {"name": column.name, "list" if listed else "dtype": names.get(kind, str(kind))}
 
 
 def list_sources(plan: dict[str, object]) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
 from busgen.io import read_json, sha256_file
+from busgen.params.release import ReleaseParams
 from busgen.release.description.card import LICENCE_URL, list_sources
 from busgen.release.files import DATA, INDEX, find_files
 
@@ -25,11 +26,12 @@ _TYPES = {
 }
 
 
-def describe(folder: Path, title: str, plan: dict[str, object]) -> dict[str, object]:
+def describe(folder: Path, params: ReleaseParams, plan: dict[str, object]) -> dict[str, object]:
     """Return the Croissant description of a release whose Parquet files stand in `folder`.
 
-    `plan`: the resolved plan of the candidates.
+    `params`: title and date; `plan`: the resolved plan of the candidates.
     """
+    date = params.date_published
     described = [_file(path, folder) for path in (*find_files(folder), folder / INDEX)]
     samples = {
         "@type": "cr:FileSet",
@@ -41,11 +43,12 @@ def describe(folder: Path, title: str, plan: dict[str, object]) -> dict[str, obj
     }
     return {
         "@context": read_json(_CONTEXT),
-        "alternateName": title,
+        "alternateName": params.title,
         "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
         "masks and BI-RADS findings.",
         "license": LICENCE_URL,
         "version": __version__,
+        **({"datePublished": date.isoformat()} if date else {}),
         "distribution": [samples, *described],
         "recordSet": [
             _record_set("samples", "release", "fileSet", "data-files"),

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
 from busgen.arrays import Pixels
+from busgen.extras import require_extra
 from busgen.io import decode_png, read_toml
+from busgen.release.exports.samples import write_samples
+from busgen.release.signing import Signature
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -24,7 +27,13 @@ _SAME = Path(__file__).with_suffix(".toml")  # of every image
 _CM = 3  # code of the unit of an ultrasound region
 
 
-def save(row: Mapping[str, Any], name: str, out: Path) -> tuple[str, str]:
+def write(folder: Path, out: Path, _: Signature | None) -> None:
+    """Write one image and, of a lesion, one segmentation a sample."""
+    require_extra("dicom", "writing DICOM")
+    write_samples(folder, out, _save, ("images", "segmentations"))
+
+
+def _save(row: Mapping[str, Any], name: str, out: Path) -> tuple[str, str]:
     """Write a released row as `images/<name>.dcm` and, of a lesion, `segmentations/<name>.dcm`.
 
     `out`: the folder that holds both folders. Return the names of both; of no lesion, "".
