@@ -5,7 +5,7 @@ import pytest
 import tiny_diffusion as tiny
 import torch
 
-from busgen.images.diffusion.conditions import SLOTS, one_hot, slot_bounds
+from busgen.images.diffusion.conditions import SLOTS, leave_out, one_hot, slot_bounds
 from busgen.images.diffusion.levels import (
     FEWEST,
     FIELDS,
@@ -17,9 +17,10 @@ from busgen.images.diffusion.levels import (
     paint,
     weigh,
 )
+from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.training import ranges as fitting
 from busgen.images.diffusion.training.ranges import fit_ranges
-from busgen.images.training.examples import Caption
+from busgen.images.training.examples import Caption, ImageSet
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256
@@ -143,6 +144,32 @@ def test_fields_never_seen_have_no_range():
     values, sure = told(generated, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()
+
+
+def test_a_style_is_told_what_captions_of_its_images_state():
+    crops = tiny.make_crops(4)  # of BrEaST and BUSI in turn
+    captions = tuple(
+        Caption("benign", shape="oval", halo=False if dataset == "breast" else None)
+        for dataset in crops.datasets
+    )
+    told = fitting.find_told(ImageSet(crops, captions))
+    slots = [name for name, _ in SLOTS]
+    for dataset, style in (("breast", "BrEaST"), ("busi", "BUSI")):
+        known = told[STYLES.index(style)]
+        assert bool(known[slots.index("halo")]) == (dataset == "breast")
+        assert known[slots.index("shape")] == 1
+        assert known[slots.index("birads")] == 0
+    assert told[NO_STYLE].all()
+    assert told[STYLES.index("GE Logiq 5")].all()  # of whose images there is none
+
+
+def test_a_term_that_is_left_out_is_unstated_and_others_stay():
+    terms = torch.from_numpy(one_hot({"halo": True, "shape": "oval"}))[None].repeat(2, 1)
+    told = torch.ones(2, len(SLOTS))
+    told[1, [name for name, _ in SLOTS].index("halo")] = 0
+    both, less = leave_out(terms, told)
+    assert torch.equal(both, terms[0])
+    assert torch.equal(less, torch.from_numpy(one_hot({"shape": "oval"})))
 
 
 def test_what_is_told_moves_until_lesions_are_drawn_as_bright(monkeypatch):

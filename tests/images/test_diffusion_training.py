@@ -239,8 +239,10 @@ def test_only_latents_of_real_images_teach_at_first(monkeypatch):
     early, late = (
         trainee.add_gradients(step, make_draws(0, step, CPU), PACE) for step in (0, PACE.steps - 1)
     )
-    assert set(late) - set(early) == {"distance"}
-    assert int(trainee.distance.count) == round(decoder.DRAWN * PACE.batch)
+    assert set(late) == set(early)
+    drawn = round(decoder.DRAWN * PACE.batch)
+    counts = {name: int(one.count) for name, one in trainee.distances.items()}
+    assert counts == {"drawn": drawn, "encoded": 2 * PACE.batch - drawn}
 
 
 def test_a_patch_is_cut_where_its_latents_are(monkeypatch):

@@ -78,6 +78,16 @@ def terms_of(stated: Sequence[Any]) -> Tensor:
     return torch.from_numpy(np.array(rows, np.float32).reshape(-1, N_TERMS))
 
 
+def leave_out(terms: Tensor, told: Tensor) -> Tensor:
+    """Return `terms` (N, N_TERMS) with those slots unstated that are not `told` (N, slots)."""
+    terms = terms.clone()
+    for slot, (start, end) in enumerate(slot_bounds()):
+        lost = ~told[:, slot].bool()
+        terms[lost, start:end] = 0
+        terms[lost, end - 1] = 1
+    return terms
+
+
 def make_planes(masks: Pixels, distances: Floats32 | None = None) -> Tensor:
     """Return masks (N, S, S) of 0 and 1 as planes (N, PLANES, S/8, S/8) beside the latents.
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from busgen import seeds
 from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.conditions import N_TERMS
+from busgen.images.diffusion.conditions import N_TERMS, SLOTS
+from busgen.images.diffusion.scanners import STYLES
 from busgen.imaging import surroundings
 from busgen.imaging.surroundings import band_behind, echo_level, posterior_band, rim_level
 
@@ -60,7 +61,11 @@ def paint(values: Tensor, stated: Tensor, shown: Pixels) -> Tensor:
 
 
 class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Each term's mean (N_TERMS, LEVELS), whether it has one, and the levels' spread about it."""
+    """Each term's mean (N_TERMS, LEVELS), whether it has one, and the levels' spread about it.
+
+    `told` (styles, slots) says which slots the captions of a style's images state. What only one
+    hospital's readers state tells a network of their images: told of another's, it draws theirs.
+    """
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self) -> None:
@@ -68,6 +73,7 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("means", torch.zeros(N_TERMS, LEVELS))
         self.register_buffer("known", torch.zeros(N_TERMS, LEVELS))
         self.register_buffer("spread", torch.ones(LEVELS))
+        self.register_buffer("told", torch.ones(len(STYLES) + 1, len(SLOTS)))
 
     def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Return levels and how surely they are stated, (N, LEVELS) each.

@@ -18,6 +18,7 @@ from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import (
     FieldTokens,
     empty_text,
+    leave_out,
     make_planes,
     styles_for,
     terms_of,
@@ -120,13 +121,15 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Return the conditions, on the pipeline's device, that N findings set.
 
         `text` (N, terms) is `terms.terms_of`, `masks` (N, S, S) uint8 {0, 1}, `styles` (N,)
-        `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`.
+        `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`. All terms
+        set levels; the network is told in words what captions of a style's images state.
         """
         values, conditions = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([weigh(mask) for mask in masks])
         device = self.unet.device
         levels = paint(values, conditions, shown).to(device)
-        return Conditions(text.to(device), levels, make_planes(masks).to(device), styles.to(device))
+        text = leave_out(text, self.ranges.told.cpu()[styles]).to(device)
+        return Conditions(text, levels, make_planes(masks).to(device), styles.to(device))
 
     def encode_findings(self, findings: Sequence[Finding], masks: Pixels) -> Conditions:
         """Return the conditions that findings set, their levels where their seeds say."""

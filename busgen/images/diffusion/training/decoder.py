@@ -2,8 +2,8 @@
 
 In: a generator, images. Out: its autoencoder with another decoder. Critics tell decoded patches
 from real ones: one sees pixels, others see through EfficientNet-Lite0. All latents are those of
-real images at first; then half of a batch are the network's, which are smoother, and the distance
-of features is a loss of these.
+real images at first; then half of a batch are the network's, which are smoother. The distance of
+features is a loss of both, each by itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,8 @@ ALONE = 0.6  # share of the steps in which all latents are those of real images
 DRAWN = 0.5  # share of a batch that the network draws after that
 REAL, AT_ONCE = 5000, 50  # real patches whose features drawn ones are compared with
 WEIGHTS = {"anatomy": 1.0, "spectrum": 0.15, "features": 1.0, "moments": 0.3}
-WEIGHTS |= {"critic": 0.05, "projected": 0.1, "distance": 1.0}
+WEIGHTS |= {"critic": 0.05, "projected": 0.1, "drawn": 1.0, "encoded": 1.0}
+KINDS = ("drawn", "encoded")  # of latents, each with a distance of its own
 AVERAGE = 0.998  # longest memory of the weights' average
 MAPS = (*critics.BLOCKS, 15)  # blocks of EfficientNet-Lite0 whose features are compared
 
@@ -53,22 +54,23 @@ class Trainee(AdversarialTrainee):
         built = build_network(heads, schedule.seed).to(self.device)
         self.projected = cast(critics.ProjectedCritic, built)
         self.lite0 = EfficientNetLite(0).to(self.device)
-        self.distance = self._distance(examples)
-        named = {"critic": self.critic, "projected": self.projected}
-        self.modules = {"autoencoder": self.model, "distance": self.distance, **named}
+        self.distances = self._distances(examples)
+        named = {"critic": self.critic, "projected": self.projected, **self.distances}
+        self.modules = {"autoencoder": self.model, **named}
         learning = {"decoder": self.model.decoder, "projected": self.projected}
         self.optimisers = adversaries({"critic": self.critic})
         self.optimisers |= adversaries(learning, (0.0, 0.99))
 
-    def _distance(self, examples: Examples) -> FeatureDistance:
-        """Return the distance from random patches of real images."""
+    def _distances(self, examples: Examples) -> dict[str, FeatureDistance]:
+        """Return distances from random patches of real images: of encoded and of drawn ones."""
         rng, features, styles = make_draws(0, 0, self.device).rng, [], []
         for _ in range(min(REAL // AT_ONCE, len(examples.drawn))):
             batch = draw_examples(examples, AT_ONCE, 0, rng)
             with torch.inference_mode():
                 features.append(measure(self.lite0(batch.real.to(self.device), MAPS)).cpu())
             styles.append(batch.styles)
-        return FeatureDistance(torch.cat(features).clone(), torch.cat(styles)).to(self.device)
+        known = torch.cat(features).clone(), torch.cat(styles)
+        return {name: FeatureDistance(*known).to(self.device) for name in KINDS}
 
     def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to all networks."""
@@ -132,8 +134,9 @@ class Trainee(AdversarialTrainee):
             "features": critics.feature_loss(*_after(drawn, own, wanted)),
             "moments": critics.moments_loss(*_after(drawn, seen, theirs)),
         }
-        if drawn:
-            parts["distance"] = self.distance(measure(maps)[:drawn], styles[:drawn])
+        seen_as = measure(maps)
+        for name, rows in zip(KINDS, (slice(drawn), slice(drawn, None)), strict=True):
+            parts[name] = self.distances[name](seen_as[rows], styles[rows])
         return parts
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:

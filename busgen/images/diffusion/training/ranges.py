@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from busgen.arrays import Floats32
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import SLOTS, slot_bounds
+from busgen.images.diffusion.conditions import SLOTS, slot_bounds, terms_of
 from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, MOST, Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
-from busgen.images.diffusion.scanners import LIKE
+from busgen.images.diffusion.scanners import LIKE, NO_STYLE, STYLES
+from busgen.images.diffusion.training.latents import find_styles
 from busgen.images.training.examples import Caption, ImageSet
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ
@@ -29,6 +31,7 @@ from busgen.real.crops import SIDE
 from busgen.training_loop import make_draws
 
 WORDS = {True: "yes", False: "no", None: ""}
+OFTEN = 0.01  # of a style's captions
 MOVED = ("echo_pattern", "posterior")  # fields; a halo is drawn as the lexicon has it
 AT_ONCE = 16  # images drawn together
 SEED = 20261201
@@ -70,6 +73,19 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
     above = ranges.known[no, rim] * HALO * ranges.spread[rim]
     ranges.means[yes, rim] = ranges.means[no, rim] + above
     return ranges
+
+
+def find_told(images: ImageSet) -> Tensor:
+    """Return which slots captions state of each style's images, (styles + 1, slots) of 0 and 1.
+
+    One that is stated of fewer than `OFTEN` is not; of images of no known style all are.
+    """
+    stated = 1 - terms_of(images.captions)[:, [end - 1 for _, end in slot_bounds()]]
+    styles, told = find_styles(images.crops.scanners), torch.ones(len(STYLES) + 1, len(SLOTS))
+    for style in range(NO_STYLE):
+        own = stated[torch.from_numpy(styles == style)]
+        told[style] = (own.mean(dim=0) >= OFTEN) if len(own) else 1.0
+    return told
 
 
 def calibrate(pipeline: BreastUltrasoundPipeline, rounds: int, drawn: int) -> None:

@@ -48,6 +48,7 @@ def _train(training: Training, tick: OnProgress) -> None:
     autoencoder = _autoencoder(training, images, tick)
     read = ranges.select(images["train"])
     fitted = ranges.fit_ranges(read.captions, latents.measure(read.crops))
+    fitted.told.copy_(ranges.find_told(images["train"]))
     pipeline = _pipeline(training, autoencoder, fitted)
     if parts := [part for part in NETWORK if part in training.parts]:
         views = _views(training, images, autoencoder)
