@@ -49,7 +49,7 @@ class Options:
 
     `most` images of the first set, twice as many of the second, which floors halve, chosen at
     random, groups whole; `two_sample` whether a classifier is trained too; `reading` columns
-    of images.
+    of images; `allow_code` whether a feature space may be a program.
     """
 
     by: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class Options:
     draws: int = DRAWS
     two_sample: bool = False
     reading: Reading = field(default_factory=Reading)
+    allow_code: bool = False
 
     def count(self, sets: tuple[Source, Source]) -> int:
         """Return how many images are examined."""

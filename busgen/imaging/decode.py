@@ -7,6 +7,7 @@ decoded before its turn, so memory does not grow with a dataset.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from PIL import Image, ImageOps
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
+from busgen.io import require_pixels
 
 Levels = NDArray[Any]  # as stored: of any depth
 DEPTHS = (8, 12, 16, 31)  # bits
 MOST_LABELS = 8  # of a map: more levels are soft edges
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # not EPS, which is a program
 PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F")
 ORIENTATION = 0x0112  # EXIF's tag
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # DICOM's transfer syntax
 
 
 @dataclass(frozen=True)
@@ -149,16 +153,20 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
     """Return an image's levels (H, W) or (H, W, channels) as they are stored, and notes.
 
     The first of several frames, turned as its EXIF says; of a palette the `numbers`, or colours.
+    Nothing is decoded before the header has said how many pixels there are.
     """
     try:
         if data[128:132] == b"DICM":
             return _read_dicom(data, name)
-        with Image.open(BytesIO(data)) as picture:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            require_pixels(picture.size, name)
             picture.verify()
         if data.startswith(b"\x89PNG") and data[24] == 16 and data[25] in (2, 6):
             deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if deep is None:
+                raise ValueError(f"{len(data)} bytes")
             return np.asarray(deep), ()  # Pillow keeps 8 bits of such colours
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
             frames, turned = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, 1) != 1
             notes = [f"first of {frames} frames"] if frames > 1 else []
             notes += ["turned as its EXIF says"] if turned else []
@@ -170,7 +178,9 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
                 notes += [said] if upright.mode != "1" else []
                 upright = upright.convert(mode)
             return np.asarray(upright), tuple(notes)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow and pydicom let key, type and other errors through
         raise DataError(f"{name} must be a whole image", error, "restore it") from error
 
 
@@ -178,15 +188,18 @@ def _read_dicom(data: bytes, name: str) -> tuple[Levels, tuple[str, ...]]:
     """Return the levels of a DICOM object's first frame; of a segmentation those of all frames."""
     try:
         from pydicom import dcmread
+        from pydicom.pixels.utils import iter_pixels, pixel_array
     except ModuleNotFoundError as error:
         remedy = "pip install 'busgen[dicom]'"
         raise DataError(f"{name} is DICOM, which needs pydicom", "not installed", remedy) from error
+    if DEFLATED in data:  # inflates to whatever size
+        raise DataError(f"{name} must not be deflated", DEFLATED.decode(), "export it anew")
     found = dcmread(BytesIO(data))
-    levels, count = found.pixel_array, int(found.get("NumberOfFrames", 1) or 1)
+    require_pixels((int(found.Columns), int(found.Rows)), name)
     if found.Modality == "SEG":
-        return levels if count == 1 else levels.max(axis=0), ()
+        return reduce(np.maximum, iter_pixels(found)), ()
+    levels, count = pixel_array(found, index=0), int(found.get("NumberOfFrames", 1) or 1)
     notes = (f"first of {count} frames",) if count > 1 else ()
-    levels = levels[0] if count > 1 else levels
     if found.PhotometricInterpretation == "MONOCHROME1":
         levels = 2**found.BitsStored - 1 - levels
     return levels, notes
