@@ -6,8 +6,8 @@ the command line ends with exit code 2. Anything else that escapes is a defect o
 
 import re
 
-_UNSEEN = re.compile(  # controls but newline and tab, marks of direction
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
+_UNSEEN = re.compile(  # controls but newline and tab, marks of direction, halves of a character
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 

@@ -27,6 +27,7 @@ MOST_LABELS = 8  # of a map: more levels are soft edges
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # not EPS, which is a program
 PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F")
 ORIENTATION = 0x0112  # EXIF's tag
+JPEG = b"\xff\xd8"  # how such a file begins: its levels are near those saved, never labels
 DEFLATED = b"1.2.840.10008.1.2.1.99"  # DICOM's transfer syntax
 
 
@@ -145,7 +146,7 @@ def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
         levels = levels[..., -1] if drawn_in else colours.max(axis=2)
     if label is not None:
         return np.asarray(levels == label, np.uint8)
-    few = len(np.unique(levels)) <= MOST_LABELS
+    few = len(np.unique(levels)) <= MOST_LABELS and not data.startswith(JPEG)
     return np.asarray(levels > (0 if few else levels.max() / 2), np.uint8)
 
 

@@ -110,7 +110,7 @@ def test_ids_that_name_no_files_of_their_own_are_refused_by_every_form(
     release, tmp_path, form, name
 ):
     forged = _rename(release, tmp_path / "forged", lambda k, row: row | {"sample_id": name})
-    rule = "a sample_id must be at most 100 small letters, digits, - and _, each once, got .* times"
+    rule = "a sample_id must be at most 100 small letters, digits, - and _, each once, got "
     with pytest.raises(DataError, match=rule) as raised:
         export(forged, tmp_path / "out", form)
     assert "\x1b" not in str(raised.value)

@@ -59,13 +59,19 @@ def write_samples(
                 tables[inside].write_table(part)
                 for row, own in zip(rows, files, strict=True):
                     paths = ((inside / file).as_posix() if file else "" for file in own)
-                    everything.writerow(map(to_cell, (*paths, *to_text(row))))
+                    everything.writerow([*paths, *_to_cells(row)])
 
 
 def to_text(row: Row) -> list[str]:
     """Return the index's columns of a row as text, several terms with bars between, null as ""."""
     cells = ("|".join(map(str, c)) if isinstance(c, list) else c for c in map(row.get, THIN))
     return ["" if cell is None else str(cell) for cell in cells]
+
+
+def _to_cells(row: Row) -> list[object]:
+    """Return `to_text` for a spreadsheet: numbers as they are, no text a formula."""
+    cells = zip(map(row.get, THIN), to_text(row), strict=True)
+    return [text if isinstance(cell, int | float) else to_cell(text) for cell, text in cells]
 
 
 def _sign(row: Row, signature: Signature | None) -> Row:
