@@ -133,7 +133,7 @@ def test_what_is_no_utf_8_is_one_message(tmp_path, data):
     (tmp_path / "a.yaml").write_bytes(data)
     with pytest.raises(UserError, match="must be readable, got 'utf-8' codec"):
         load_params(tmp_path / "a.yaml")
-    with pytest.raises(UserError, match="must be readable, got .*Is a directory"):
+    with pytest.raises(UserError, match=r"must be readable, got .*Is a directory"):
         load_params(tmp_path)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
@@ -182,7 +182,8 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
     except DataError:
         raise
     except Exception as error:  # Pillow and pydicom let key, type and other errors through
-        raise DataError(f"{name} must be a whole image", error, "restore it") from error
+        got = "another kind of file" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{name} must be a whole image", got, "restore it") from error
 
 
 def _read_dicom(data: bytes, name: str) -> tuple[Levels, tuple[str, ...]]:

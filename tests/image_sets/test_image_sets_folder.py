@@ -141,11 +141,12 @@ def test_inspect_shows_what_is_read(save_pairs, tmp_path):
     done = CliRunner().invoke(app, ["inspect", str(folder), "--sheet", str(sheet), "--json"])
     assert json.loads(done.stdout)["found"] == record["found"]
     assert Image.open(sheet).size == (6 * 192, 192)
-    write_sheet(open_set(folder), sheet)  # our own, unchanged
+    source = open_set(folder)
+    write_sheet(source, sheet)  # our own, unchanged
     for content in (b"thesis", encode_png(np.zeros((9, 9), np.uint8)), sheet.read_bytes() + b"x"):
         sheet.write_bytes(content)
         with pytest.raises(UserError, match="must not exist, or be one that this command wrote"):
-            write_sheet(open_set(folder), sheet)
+            write_sheet(source, sheet)
         assert sheet.read_bytes() == content
 
 

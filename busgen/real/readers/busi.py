@@ -1,9 +1,9 @@
 """Reader of BUSI (Al-Dhabyani 2020) in its publisher's layout.
 
 In: the folder with `benign/`, `malignant/` and `normal/` (or the one above it), as published or as
-many keep it: without one of them, as JPEG. Out: a listing. The folder is the label; `NAME_mask.png`, `NAME_mask_1.png` and so on are the masks of `NAME.png`,
-united where there are several. There are no patients: every image counts as its own until
-near-duplicates are clustered.
+many keep it: without one of them, as JPEG. Out: a listing. The folder is the label;
+`NAME_mask.png`, `NAME_mask_1.png` and so on are the masks of `NAME.png`, united where there are
+several. There are no patients: every image counts as its own until near-duplicates are clustered.
 """
 
 import re
