@@ -100,7 +100,8 @@ def score(
     """
     request = options or Options()
     sets = open_sets((Path(images), Path(against)), (None, None), request)
-    return score_sets(sets, load_spaces(spaces), request, lambda _: None)
+    embedded = load_spaces(spaces, allow_code=request.allow_code)
+    return score_sets(sets, embedded, request, lambda _: None)
 
 
 def open_sets(

@@ -93,8 +93,8 @@ class Box:
 def load_image(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """Return the pixels of a published image, and notes on what had to be changed in them.
 
-    Read strictly: damage is an error, never black rows. `path`: an image of any mode and depth, or DICOM; palettes are resolved to RGBA, deeper levels
-    scaled to 8 bits.
+    Read strictly: damage is an error, never black rows. `path`: an image of any mode and depth, or
+    DICOM; palettes are resolved to RGBA, deeper levels scaled to 8 bits.
 
     Returns (H, W) or (H, W, channels) uint8, notes. Raises `DataError` if the file is missing,
     too large, truncated or corrupt: checksums are checked first, as decoding misses some damage.
