@@ -131,7 +131,7 @@ EXPORT = """
 import sys, time
 from pathlib import Path
 from busgen.errors import UserError
-from busgen.release.exports.export import FORMS, export
+from busgen.release.exports.export import export
 print("ready", flush=True)
 sys.stdin.readline()
 time.sleep(float(sys.argv[3]))
