@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -21,6 +22,9 @@ from busgen.errors import DataError, StorageError
 
 ASSETS = Path(__file__).parent / "assets"  # what ships: prior, weights, reference statistics
 PNG_HEADER = 33  # bytes of signature and first chunk
+MAX_PIXELS = (
+    2**24
+)  # of an image, by its header: a file of 100 kB may claim a thousand times as many
 PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY_8_BIT = b"\x08\x00"  # depth and colour type, at bytes 24 and 25
@@ -48,15 +52,29 @@ def sha256_array(pixels: NDArray[np.uint8]) -> str:
     return sha256_bytes(shape + b":" + np.ascontiguousarray(pixels).tobytes())
 
 
+def to_cell(value: object) -> object:
+    """Return a value for a CSV file: a text that a spreadsheet would run as a formula, quoted."""
+    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if risky else value
+
+
 def dumps(record: object) -> str:
     """Return canonical JSON: sorted keys, two spaces, no NaN, final newline."""
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever it holds
+    """Return what JSON says; `ValueError` where it is none, or nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("hundreds of levels, one in the other") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; raise `DataError` if there is none."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name} must be a JSON file", error, f"check {path}") from error
     if not isinstance(record, dict):
@@ -125,9 +143,17 @@ def encode_png(
     return b"".join((whole[:PNG_HEADER], *chunks, whole[PNG_HEADER:]))
 
 
-def decode_png(data: bytes, name: str = "image") -> NDArray[np.uint8]:
-    """Return PNG bytes as (H, W) uint8; raise `DataError` naming `name` if not whole or not grey.
+def require_pixels(sides: Iterable[int], name: str) -> None:
+    """Raise `DataError` if an image's sides, as its header has them, make over `MAX_PIXELS`."""
+    if prod(claimed := tuple(sides)) > MAX_PIXELS:
+        rule = f"{name} must have at most {MAX_PIXELS:,} pixels"
+        raise DataError(rule, " x ".join(map(str, claimed)), "make it smaller, or leave it out")
 
+
+def decode_png(data: bytes, name: str = "image") -> NDArray[np.uint8]:
+    """Return PNG bytes as (H, W) uint8.
+
+    Raises `DataError` naming `name` if they are not whole, not grey, or of over `MAX_PIXELS`.
     OpenCV fills what is missing of a truncated file with zeros: the chunks are counted and their
     checksums taken first.
     """
@@ -137,6 +163,7 @@ def decode_png(data: bytes, name: str = "image") -> NDArray[np.uint8]:
         raise DataError(f"{name} must be a whole PNG", error, "restore the file") from error
     if data[24:26] != _GREY_8_BIT:
         raise DataError(f"{name} must be an 8-bit grey PNG", data[24:26], "restore the file")
+    require_pixels((int.from_bytes(data[k : k + 4], "big") for k in (16, 20)), name)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise DataError(f"{name} must be a whole PNG", f"{len(data)} bytes", "restore the file")

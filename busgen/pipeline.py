@@ -7,21 +7,19 @@ import ctypes
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import yaml
 
 from busgen import code, io
 from busgen.errors import BusgenError, UserError
 from busgen.extras import require_extra
+from busgen.server import URL, make_environment, prefect_server
 
 PIPELINE, CODE = Path("dvc.yaml"), Path("flows/code.yaml")
 HEAD = "# Written by `busgen run` and `busgen dev deps --write`: the hash of each stage's code.\n"
@@ -30,7 +28,6 @@ METRICS, SCORES = Path("data/quality/metrics.json"), Path("data/quality/scores.j
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
 WORK = Path("data/work")
 MISTAKE = WORK / "mistake"  # a flow that ends for the user's mistake leaves this file
-SERVER_START_S, SERVER_END_S = 120.0, 30.0
 BUSY_S = 20.0  # how long DVC's locks may outlive a killed run
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
@@ -67,23 +64,34 @@ def reproduce(*, everything: bool = False) -> bool:
     """Bring the pipeline up to date; return False if it already was.
 
     `everything` includes the stages that read real data. One Prefect server is started, and only if
-    a stage is to be run and the user has none (`PREFECT_API_URL`). Raises `UserError` if a stage
+    a stage is to be run and the user has none (`busgen.server`). Raises `UserError` if a stage
     ended for a mistake that the user can mend, `BusgenError` if a stage failed for any other
     reason.
     """
     require_extra("pipeline", "`busgen run`")
     write_hashes(Path.cwd())
+    _tell_dvc_of_git()
     targets = [] if everything else ["report"]
     if is_done(*targets):
         return False
     MISTAKE.unlink(missing_ok=True)
-    with prefect_server() as url:
-        done = run_process([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
+    with prefect_server(DIE) as url:
+        done = run_process([*DVC, "repro", *targets], {URL: url}, capture=False)
     if done.returncode and MISTAKE.exists():
         raise UserError("every stage must succeed", "the error above", "mend it and run again")
     if done.returncode:
         raise BusgenError("the pipeline failed: what is above says where")
     return True
+
+
+def _tell_dvc_of_git() -> None:
+    """Let DVC do without git in a source archive, and with it once there is a repository."""
+    here, local = Path.cwd(), Path(".dvc/config.local")
+    versioned = any((folder / ".git").exists() for folder in (here, *here.parents))
+    without = local.is_file() and "no_scm" in local.read_text(encoding="utf-8")
+    if versioned == without:
+        words = ("--unset", "core.no_scm") if versioned else ("core.no_scm", "true")
+        run_command([*DVC, "config", "--local", *words])
 
 
 def is_done(*targets: str) -> bool:
@@ -99,57 +107,6 @@ def is_done(*targets: str) -> bool:
             time.sleep(0.5)  # the processes of a run killed just now take a moment to go
 
 
-@contextmanager
-def prefect_server() -> Iterator[str]:
-    """Yield the address of a Prefect server: the user's own, or one that ends with the block."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        yield url
-        return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    home = Path.cwd() / ".prefect"
-    home.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, "--port", str(port)],
-            stdout=log,
-            stderr=log,
-            env=_environment({"PREFECT_HOME": str(home)}),
-            preexec_fn=DIE,
-        )
-        try:
-            _wait_until_healthy(server, url, home / "server.log")
-            yield url
-        finally:
-            _stop(server)
-
-
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    """End the server; kill it where it does not end in time."""
-    server.terminate()
-    try:
-        server.wait(SERVER_END_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _wait_until_healthy(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    deadline = time.monotonic() + SERVER_START_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urlopen(f"{url}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    rule = f"the Prefect server must start within {SERVER_START_S:.0f} s"
-    raise UserError(rule, server.poll(), f"see {log}")
-
-
 def headline() -> dict[str, Any]:
     """Return the headline figures of the release in data/."""
     if not METRICS.is_file():
@@ -160,7 +117,7 @@ def headline() -> dict[str, Any]:
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which `python` is the one that runs busgen."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**os.environ, **QUIET, "PATH": path, **extra}
+    return {**make_environment(os.environ), **QUIET, "PATH": path, **extra}
 
 
 def run_git(*arguments: str) -> str:
@@ -181,15 +138,19 @@ def run_command(command: Sequence[str]) -> str:
 def run_process(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, capture: bool = True
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command that ends when this process does."""
-    return subprocess.run(
-        command,
-        capture_output=capture,
-        text=True,
-        env=_environment(environment or {}),
-        preexec_fn=DIE,
-        check=False,
-    )
+    """Run a command that ends when this process does; `UserError` if it is not installed."""
+    try:
+        return subprocess.run(
+            command,
+            capture_output=capture,
+            text=True,
+            env=_environment(environment or {}),
+            preexec_fn=DIE,
+            check=False,
+        )
+    except FileNotFoundError:
+        rule = f"{command[0]} must be installed"
+        raise UserError(rule, "no such command", "install it, or use `busgen generate`") from None
 
 
 def write_hashes(checkout: Path) -> None:

@@ -18,11 +18,16 @@ from busgen.errors import UserError
 from busgen.io import dumps, read_json, write_text
 from busgen.params.base import load_section
 from busgen.params.real import RealParams
+from busgen.server import make_environment
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2): the signal that comes when the parent ends
 if sys.platform == "linux" and "DVC_STAGE" in os.environ:  # a stage ends with the DVC it serves
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
+_ENVIRONMENT = make_environment(os.environ)
+for _name in {*os.environ} - {*_ENVIRONMENT}:
+    del os.environ[_name]
+os.environ.update(_ENVIRONMENT)
 ENVIRONMENT = {
     "PREFECT_HOME": str(Path.cwd() / ".prefect"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

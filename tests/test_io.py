@@ -86,3 +86,9 @@ def test_a_png_holds_text_that_other_programs_read():
         assert image.text == told
         assert image.info["dpi"] == pytest.approx((25.4 / 0.125,) * 2)
         assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_json_that_is_too_deep_is_refused_and_no_traceback(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": ' * 100_000)
+    with pytest.raises(DataError, match=r"a\.json must be a JSON file, got hundreds of levels"):
+        io.read_json(tmp_path / "a.json")

@@ -1,5 +1,6 @@
 """Parameters: params.yaml is what the code's defaults are; every broken rule is named."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from busgen.params.release import ReleaseParams
 from busgen.params.report import ReportParams
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+MERGES = "a: &a {x: 1}\n" + "".join(  # of 9 ** 8 keys
+    f"{name}: &{name} {{<<: [{','.join([f'*{last}'] * 9)}]}}\n"
+    for last, name in pairwise("abcdefghi")
+)
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -86,6 +93,26 @@ def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
         (f"n: {'9' * 5000}", "must be YAML, got .* is no "),
         ("{a: " * 2000, "must map sections to keys, got hundreds of levels"),
         ("!!python/object:os.system {}", "must be YAML"),
+        ("generate: {n: 1, n: 2}", "must be YAML, got the key 'n' twice: mend line 1"),
+        ("report: {}\ngenerate: {n: 1}\nreport: {gallery: 2}", "got the key 'report' twice"),
+        (
+            MERGES,
+            r"must be YAML, got a mapping to be merged \(<<\), which is not read: mend line 2",
+        ),
+        ("generate: {n: 010}", "must be YAML, got '010', which YAML reads as 8: mend line 1"),
+        ("generate: {n: 1:30}", "must be YAML, got '1:30', which YAML reads as 90"),
+        ('release: {title: "a\\e[31m"}', r"must be YAML, got 'a\\x1b\[31m', which does not print"),
+        ('release: {title: "\\ud800"}', "which does not print"),
+        (f"release: {{title: {'x' * 3000}}}", r"release\.title: .*at most 2000 characters"),
+        ("generate: {n: 3}\n---\nrelease: {}", "must be YAML, got but found another document"),
+        ("generate: {n: \t}\n\t- 1", "must be YAML"),
+        ("\0", "must be YAML"),
+        ("? {a: 1}\n: 2", "must be YAML, got found unhashable key"),
+        ("generate: *x", "must be YAML, got found undefined alias"),
+        ("&a {generate: *a}", r"generate\.generate: unknown key"),
+        ("generate:", r"generate: .*got None"),
+        ("2026-01-01: {}", r"Keys should be strings"),
+        ("generate: {where: " + "[" * 150 + "]" * 150 + "}", r"generate\.where\.0: "),
         ("generate: &a {where: [*a]}", r"generate\.where\.0: "),
         (f"generate: {{n: 0x{'f' * 5000}}}", r"generate\.n: .*got int"),
         (f"generate: {{n: {[[1] * 20] * 20}}}", r"generate\.n: .{,200}\.\.\..{,200}mend it in"),
@@ -99,6 +126,15 @@ def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
 def test_each_broken_rule_says_key_and_value(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         load_params(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("data", ["généré: 1".encode("latin-1"), "n: 1".encode("utf-16")])
+def test_what_is_no_utf_8_is_one_message(tmp_path, data):
+    (tmp_path / "a.yaml").write_bytes(data)
+    with pytest.raises(UserError, match="must be readable, got 'utf-8' codec"):
+        load_params(tmp_path / "a.yaml")
+    with pytest.raises(UserError, match=r"must be readable, got .*Is a directory"):
+        load_params(tmp_path)
 
 
 def test_a_missing_file_says_where_to_run(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -24,8 +23,6 @@ from checkout import (
     small_clone,
     stages_run,
 )
-
-from busgen import pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PIPELINE, reason=NEEDED)]
 
@@ -230,15 +227,6 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     run(clone)
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
     assert sums(tmp_path / "plain") == sums(clone / "data/release")
-
-
-def test_a_server_that_does_not_end_is_killed(monkeypatch):
-    monkeypatch.setattr(pipeline, "SERVER_END_S", 0.2)
-    deaf = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()"
-    server = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
-    server.stdout.readline()
-    pipeline._stop(server)
-    assert server.returncode == -signal.SIGKILL
 
 
 def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone):

@@ -5,6 +5,7 @@ use them, so that `busgen --help` is instant.
 """
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -52,6 +53,7 @@ app.add_typer(dev.app, name="dev")
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2."""
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # we refuse smaller ones
     try:
         app()
     except BusgenError as error:

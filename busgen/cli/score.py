@@ -54,6 +54,9 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     masks: MasksGlob = None,
     label: MaskLabel = None,
     allow_unread: AllowUnread = False,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run TorchScript, which can write files.")
+    ] = False,
     target: RecordFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +72,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     with write_record(target, "score") as write:
         sets = open_sets((a, against), (a_split, split), request)
         _print_found(sets)
-        spaces = load_spaces(space)
+        spaces = load_spaces(space, allow_code=allow_code)
         with progress("images seen", request.count(sets)) as tick:
             record = score_sets(sets, spaces, request, tick)
         write(record)

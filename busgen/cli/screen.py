@@ -12,17 +12,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.errors import UserError
+from busgen.errors import UserError, to_printable
 
 COSTLY = ("generate", "quality", "downstream")  # stages whose seconds stand by a version
 
-out = Console()
-err = Console(stderr=True)
+
+class _Screen(Console):
+    """A console that shows the escapes in a text, and obeys its own alone."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for one in super().render(renderable, options):
+            yield one if one.control else one._replace(text=to_printable(one.text))
+
+
+out = _Screen()
+err = _Screen(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Target = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 RealFolder = Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")]

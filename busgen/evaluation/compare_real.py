@@ -68,7 +68,8 @@ def embed(sets: Sets, names: Sequence[str], request: Options, tick: OnProgress) 
         hash_code(memorization.__name__),
         lambda images, _: memorization.thumbnails(images).astype(np.float64),
     )
-    spaces = {space.name: space for space in (*load_spaces(names), outline.make_space(), thumbs)}
+    learned = load_spaces(names, allow_code=request.allow_code)
+    spaces = {space.name: space for space in (*learned, outline.make_space(), thumbs)}
     sides = tuple(score_sets.embed(each, tuple(spaces.values()), request, tick) for each in sets)
     return Comparison(sides, spaces)
 

@@ -49,7 +49,7 @@ class Options:
 
     `most` images of the first set, twice as many of the second, which floors halve, chosen at
     random, groups whole; `two_sample` whether a classifier is trained too; `reading` columns
-    of images.
+    of images; `allow_code` whether a feature space may be a program.
     """
 
     by: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class Options:
     draws: int = DRAWS
     two_sample: bool = False
     reading: Reading = field(default_factory=Reading)
+    allow_code: bool = False
 
     def count(self, sets: tuple[Source, Source]) -> int:
         """Return how many images are examined."""
@@ -99,7 +100,8 @@ def score(
     """
     request = options or Options()
     sets = open_sets((Path(images), Path(against)), (None, None), request)
-    return score_sets(sets, load_spaces(spaces), request, lambda _: None)
+    embedded = load_spaces(spaces, allow_code=request.allow_code)
+    return score_sets(sets, embedded, request, lambda _: None)
 
 
 def open_sets(

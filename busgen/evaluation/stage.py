@@ -66,7 +66,9 @@ def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
         share = {"attempts": attempts, "acceptance": row["accepted"] / attempts}
         acceptance.append({"stratum": stratum} | share)
     for name, rows in (("marginals", _marginals(counts["fields"])), ("acceptance", acceptance)):
-        io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
+        io.write_text(
+            folder / f"{name}.csv", pd.DataFrame(rows).map(io.to_cell).to_csv(index=False)
+        )
 
 
 def measure(release: Path, params: QualityParams) -> Record:
@@ -115,7 +117,7 @@ def _score(release: Path, params: QualityParams) -> Record:
 
     spaces = [*OURS, *(n for n in held_out_features.learned_spaces() if n not in OURS)]
     spaces += [str(params.extractor)] if params.extractor else []
-    request = Options(most=params.max_samples)
+    request = Options(most=params.max_samples, allow_code=params.allow_code)
     assert params.real
     sets = compare_real.open_sets(release, params.real, request)
     comparison = compare_real.embed(sets, spaces, request, lambda _: None)

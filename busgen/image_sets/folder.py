@@ -7,7 +7,6 @@ Columns are `file`, `folder`, `split` where a folder is named so, and those of `
 name files; one such as `mask_file_name` names masks.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -40,7 +39,7 @@ from busgen.imaging.pairs import (
     list_files,
     match_pairs,
 )
-from busgen.io import encode_png
+from busgen.io import encode_png, parse_json
 from busgen.real.readers import files
 from busgen.real.readers.files import find_separator
 
@@ -129,7 +128,7 @@ def _named_masks(path: Path, pairs: Pairs, columns: Mapping[Path, Row]) -> Pairs
             if not outlines or not name.lower().endswith(KINDS):
                 continue
             places = (parent / name for parent in image.parents)
-            mask = next((place for place in places if (path / place).is_file()), None)
+            mask = next((place for place in places if _is_inside(path, place)), None)
             if mask is None:
                 rule = f"{column} must name files beside the table"
                 raise UserError(rule, f"no {name}", "mend the table, or add the file")
@@ -138,6 +137,11 @@ def _named_masks(path: Path, pairs: Pairs, columns: Mapping[Path, Row]) -> Pairs
     images = [image for image in pairs.images if image not in named]
     masks = {image: own for image, own in pairs.masks.items() if image not in named}
     return Pairs(images, masks | found, [mask for mask in pairs.alone if mask not in named])
+
+
+def _is_inside(folder: Path, name: Path) -> bool:
+    file = (folder / name).resolve()
+    return file.is_file() and file.is_relative_to(folder.resolve())
 
 
 def _check(path: Path, pairs: Pairs, outlined: int, reading: Reading) -> Found:
@@ -217,7 +221,7 @@ def _to_lines(table: Path) -> list[Row]:
     """Return the objects of a JSON Lines file, nothing nested."""
     try:
         lines = table.read_text("utf-8-sig").split("\n")
-        record = [json.loads(line) for line in lines if line.strip()]
+        record = [parse_json(line) for line in lines if line.strip()]
         return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in record]
     except (OSError, ValueError, AttributeError) as error:
         rule = f"{table.name} must hold a JSON object a line"

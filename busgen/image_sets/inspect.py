@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Pixels
+from busgen.errors import DataError, UserError
 from busgen.image_sets.source import Source, crop
 from busgen.imaging.decode import decode_image
-from busgen.io import encode_png, replace_file
+from busgen.io import decode_png, encode_png, replace_file, sha256_array
 
 SHOWN, COLUMNS, SIDE = 24, 6, 192  # images of a sheet, of a row, px of each
 OUTLINE = 255  # grey level
@@ -55,13 +56,30 @@ def _changes(source: Source) -> str:
 
 
 def write_sheet(source: Source, path: Path) -> None:
-    """Write a sheet of images spread over the set, the outlines of their masks drawn."""
+    """Write a sheet of images spread over the set, the outlines of their masks drawn.
+
+    Raises `UserError` if `path` holds anything but such a sheet, unchanged.
+    """
+    if path.exists() and not _is_sheet(path):
+        rule = "the sheet must not exist, or be one that this command wrote"
+        raise UserError(rule, f"{path} with other content", "choose another file, or remove it")
     chosen = sorted(set(np.linspace(0, len(source) - 1, SHOWN).astype(int).tolist()))
     tiles = [_tile(*pair) for pair in source.load(chosen)]
     tiles += [np.zeros((SIDE, SIDE), np.uint8)] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]
     with replace_file(path) as partial:
-        partial.write_bytes(encode_png(np.vstack(rows)))
+        partial.write_bytes(_encode(np.vstack(rows)))
+
+
+def _encode(sheet: Pixels) -> bytes:
+    return encode_png(sheet, {"Software": f"busgen inspect {sha256_array(sheet)}"})
+
+
+def _is_sheet(path: Path) -> bool:
+    try:
+        return _encode(decode_png(path.read_bytes())) == path.read_bytes()
+    except (OSError, DataError):
+        return False
 
 
 def _tile(image: Pixels, mask: Pixels) -> Pixels:

@@ -5,7 +5,6 @@ COCO: a JSON with `images` and `annotations`, of polygons or run lengths. YOLO: 
 image, named as masks are; a line is a class and points as shares of the sides.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from busgen.arrays import Floats, Pixels
 from busgen.errors import DataError
 from busgen.imaging.pairs import join, list_files
+from busgen.io import parse_json
 
 Draw = Callable[[tuple[int, int]], Pixels]  # (H, W) of the image -> its mask (H, W) {0, 1}
 
@@ -34,11 +34,14 @@ def _find_coco(path: Path, images: Sequence[Path]) -> dict[Path, Draw]:
         record = _read_json(path / file)
         if not isinstance(record, dict) or not {"images", "annotations"} <= {*record}:
             continue
-        shown = {one["id"]: named.get(str(one["file_name"])) for one in record["images"]}
-        for one in record["annotations"]:
-            image = shown.get(one.get("image_id"))
-            if image is not None and one.get("segmentation"):
-                found[image].append(one["segmentation"])
+        try:
+            shown = {one["id"]: named.get(str(one["file_name"])) for one in record["images"]}
+            for one in record["annotations"]:
+                image = shown.get(one.get("image_id"))
+                if image is not None and one.get("segmentation"):
+                    found[image].append(one["segmentation"])
+        except (AttributeError, LookupError, TypeError) as error:
+            raise DataError(f"{file} must be COCO's JSON", repr(error), "mend it") from error
     return {image: _drawing(own, _add_coco) for image, own in found.items()}
 
 
@@ -62,8 +65,12 @@ def _drawing(outlines: Sequence[Any], add: Callable[[Pixels, Any], None]) -> Dra
 
     def draw(shape: tuple[int, int]) -> Pixels:
         mask = np.zeros(shape, np.uint8)
-        for outline in outlines:
-            add(mask, outline)
+        try:
+            for outline in outlines:
+                add(mask, outline)
+        except (AttributeError, LookupError, TypeError, ValueError, cv2.error) as error:
+            rule = "an outline must be points or run lengths"
+            raise DataError(rule, repr(error)[:200], "mend its file") from error
         return mask
 
     return draw
@@ -108,6 +115,6 @@ def _add_yolo(mask: Pixels, points: Floats) -> None:
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text("utf-8-sig"))
+        return parse_json(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name} must be JSON", error, "restore the file") from error

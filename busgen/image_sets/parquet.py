@@ -5,7 +5,6 @@ bytes, or {bytes, path} as Hugging Face has them; plain columns come as they are
 their names, `split` from the files' names where no column tells it.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 from busgen.errors import DataError, UserError
 from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Reading, Row, Source, open_images
 from busgen.imaging.pairs import IMAGE_WORDS, MASK_WORDS
-from busgen.io import read_json
+from busgen.io import parse_json, read_json
 
 FAMILY = "family_id"  # what busgen's own releases keep together
 METADATA_TABLE = "metadata.parquet"  # of a folder of images: holds none itself
@@ -37,12 +36,25 @@ def find_files(path: Path) -> list[_File]:
 
 def find_arrow(path: Path) -> list[_File]:
     """Return the Arrow files of a dataset, or of a dictionary of them, that was saved to disk."""
-    if (path / ARROW_SPLITS).is_file():
-        names = read_json(path / ARROW_SPLITS)["splits"]
-        return [(p, SPLITS.get(n, n)) for n in names for p, _ in find_arrow(path / n)]
-    if not (path / ARROW_STATE).is_file():
-        return []
-    return [(path / one["filename"], None) for one in read_json(path / ARROW_STATE)["_data_files"]]
+    try:
+        if (path / ARROW_SPLITS).is_file():
+            names = read_json(path / ARROW_SPLITS)["splits"]
+            return [(p, SPLITS.get(n, n)) for n in names for p, _ in find_arrow(_inside(path, n))]
+        if not (path / ARROW_STATE).is_file():
+            return []
+        record = read_json(path / ARROW_STATE)["_data_files"]
+        return [(_inside(path, one["filename"]), None) for one in record]
+    except (KeyError, TypeError) as error:
+        rule = f"{path} must be a dataset as save_to_disk writes it"
+        raise DataError(rule, repr(error), "write it anew") from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a file's path by the name in a table; `DataError` if it leaves the folder."""
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise DataError("a table must name files of its own folder", repr(name), "move them there")
+    return file
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -145,15 +157,19 @@ def _to_text(kind: pa.DataType) -> bool:
 def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     """Return the names of class labels, where Hugging Face's features tell them."""
     record = (schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(record).get("info", {}).get("features", {})
     reference = path.parent / "dataset_info.json"
-    if not features and reference.is_file():
-        features = read_json(reference).get("features") or {}
-    return {
-        name: feature["names"]
-        for name, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
+    try:
+        features = parse_json(record).get("info", {}).get("features", {})
+        if not features and reference.is_file():
+            features = read_json(reference).get("features") or {}
+        return {
+            name: list(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        rule = f"the features of {path.name} must be as Hugging Face writes them"
+        raise DataError(rule, repr(error)[:200], "write the dataset anew") from error
 
 
 def _name_labels(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -172,7 +188,7 @@ def _files(cell: Any, path: Path) -> list[bytes]:  # noqa: ANN401 - whatever a t
     data = cell["bytes"] if isinstance(cell, dict) else cell
     if data or not isinstance(cell, dict) or not cell.get("path"):
         return [bytes(data)] if data else []
-    file = (path if path.is_dir() else path.parent) / cell["path"]
+    file = _inside(path if path.is_dir() else path.parent, cell["path"])
     if not file.is_file():
         raise DataError("an image that a table names must be there", str(file), "restore it")
     return [file.read_bytes()]

@@ -7,6 +7,7 @@ decoded before its turn, so memory does not grow with a dataset.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
+from busgen.io import require_pixels
 
 Levels = NDArray[Any]  # as stored: of any depth
 DEPTHS = (8, 12, 16, 31)  # bits
 MOST_LABELS = 8  # of a map: more levels are soft edges
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # not EPS, which is a program
 PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F")
 ORIENTATION = 0x0112  # EXIF's tag
+JPEG = b"\xff\xd8"  # how such a file begins: its levels are near those saved, never labels
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # DICOM's transfer syntax
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,11 @@ class Box:
 def load_image(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """Return the pixels of a published image, and notes on what had to be changed in them.
 
-    Read strictly: damage is an error, never black rows.
-
-    `path`: an image of any mode and depth, or DICOM; palettes are resolved to RGBA, deeper levels
-    scaled to 8 bits.
+    Read strictly: damage is an error, never black rows. `path`: an image of any mode and depth, or
+    DICOM; palettes are resolved to RGBA, deeper levels scaled to 8 bits.
 
     Returns (H, W) or (H, W, channels) uint8, notes. Raises `DataError` if the file is missing,
-    truncated or corrupt. Every chunk's checksum is checked first, since
-    decoding alone does not notice all damage.
+    too large, truncated or corrupt: checksums are checked first, as decoding misses some damage.
     """
     return decode_image(_read_file(path), path.name)
 
@@ -141,7 +143,7 @@ def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
         levels = levels[..., -1] if drawn_in else colours.max(axis=2)
     if label is not None:
         return np.asarray(levels == label, np.uint8)
-    few = len(np.unique(levels)) <= MOST_LABELS
+    few = len(np.unique(levels)) <= MOST_LABELS and not data.startswith(JPEG)
     return np.asarray(levels > (0 if few else levels.max() / 2), np.uint8)
 
 
@@ -149,16 +151,20 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
     """Return an image's levels (H, W) or (H, W, channels) as they are stored, and notes.
 
     The first of several frames, turned as its EXIF says; of a palette the `numbers`, or colours.
+    Nothing is decoded before the header has said how many pixels there are.
     """
     try:
         if data[128:132] == b"DICM":
             return _read_dicom(data, name)
-        with Image.open(BytesIO(data)) as picture:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            require_pixels(picture.size, name)
             picture.verify()
         if data.startswith(b"\x89PNG") and data[24] == 16 and data[25] in (2, 6):
             deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if deep is None:
+                raise ValueError(f"{len(data)} bytes")
             return np.asarray(deep), ()  # Pillow keeps 8 bits of such colours
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
             frames, turned = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, 1) != 1
             notes = [f"first of {frames} frames"] if frames > 1 else []
             notes += ["turned as its EXIF says"] if turned else []
@@ -170,23 +176,29 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
                 notes += [said] if upright.mode != "1" else []
                 upright = upright.convert(mode)
             return np.asarray(upright), tuple(notes)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} must be a whole image", error, "restore it") from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow and pydicom let key, type and other errors through
+        got = "another kind of file" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{name} must be a whole image", got, "restore it") from error
 
 
 def _read_dicom(data: bytes, name: str) -> tuple[Levels, tuple[str, ...]]:
     """Return the levels of a DICOM object's first frame; of a segmentation those of all frames."""
     try:
         from pydicom import dcmread
+        from pydicom.pixels.utils import iter_pixels, pixel_array
     except ModuleNotFoundError as error:
         remedy = "pip install 'busgen[dicom]'"
         raise DataError(f"{name} is DICOM, which needs pydicom", "not installed", remedy) from error
+    if DEFLATED in data:  # inflates to whatever size
+        raise DataError(f"{name} must not be deflated", DEFLATED.decode(), "export it anew")
     found = dcmread(BytesIO(data))
-    levels, count = found.pixel_array, int(found.get("NumberOfFrames", 1) or 1)
+    require_pixels((int(found.Columns), int(found.Rows)), name)
     if found.Modality == "SEG":
-        return levels if count == 1 else levels.max(axis=0), ()
+        return reduce(np.maximum, iter_pixels(found)), ()
+    levels, count = pixel_array(found, index=0), int(found.get("NumberOfFrames", 1) or 1)
     notes = (f"first of {count} frames",) if count > 1 else ()
-    levels = levels[0] if count > 1 else levels
     if found.PhotometricInterpretation == "MONOCHROME1":
         levels = 2**found.BitsStored - 1 - levels
     return levels, notes

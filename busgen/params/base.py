@@ -3,6 +3,8 @@
 In: a YAML file. Out: one section as its model; the first broken rule is one message.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
@@ -12,16 +14,19 @@ from typing import Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from busgen.errors import UserError
+from busgen.errors import UserError, to_printable
 
 FILE = Path("params.yaml")
+MOST_CHARS = 2000  # of a text
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
     """One stage's parameters: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=MOST_CHARS
+    )
 
 
 class Bounds(Section):
@@ -49,15 +54,39 @@ class Bounds(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's, whose errors all name the line: of a date, number or tag that is none, too."""
+    """PyYAML's, whose errors all name the line: of a date, number or tag that is none, too.
+
+    Refused is what it reads otherwise than people do: a key twice, numbers as 010 (8) and 1:30
+    (90), text that does not print; and what can grow without end, the merging of mappings.
+    """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         try:
-            return super().construct_object(node, deep)
+            made = super().construct_object(node, deep)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             kind = node.tag.rpartition(":")[2]
             problem = f"{abridge(node.value)} is no {kind}; a text that looks like one needs quotes"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+            raise _refuse(node, problem) from error
+        if isinstance(made, str) and to_printable(made) != made:
+            raise _refuse(node, f"{abridge(made)}, which does not print")
+        if isinstance(made, int | float) and _MISREAD.fullmatch(node.value):
+            raise _refuse(node, f"{abridge(node.value)}, which YAML reads as {made:g}")
+        return made
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise _refuse(node, f"the key {abridge(twice)} twice")
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise _refuse(node, "a mapping to be merged (<<), which is not read")
+
+
+_MISREAD = re.compile(r"[-+]?0[\d_]+|[^.]*:.*")  # numbers to base 8 and 60
+
+
+def _refuse(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def load_section(name: str, model: type[Model], path: Path = FILE) -> Model:

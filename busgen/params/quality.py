@@ -45,15 +45,16 @@ class QualityParams(Section):
 
     `reference` real statistics, None for those that ship; `max_samples` at most examined. `real`
     what `busgen real --out` wrote: without it scores that need real images are not measured;
-    `extractor` a TorchScript file or transformers folder whose Fréchet distance is called
-    FID. `previous` folders of earlier releases, whose images are looked for in this one. Of these
-    DVC knows the paths alone.
+    `extractor` a TorchScript file or transformers folder whose Fréchet distance is called FID;
+    `allow_code` lets TorchScript, which is a program, run. `previous` folders of earlier releases,
+    whose images are looked for in this one. Of these DVC knows the paths alone.
     """
 
     reference: Path | None = None
     max_samples: int = Field(default=1000, ge=50)
     real: Path | None = None
     extractor: Path | None = None
+    allow_code: bool = False
     previous: tuple[Path, ...] = ()
     limits: dict[str, Limit] = DEFAULT_LIMITS
 

@@ -155,10 +155,16 @@ def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[F
     for term in terms:
         value = {"halo": _HALO.get(term), "margin": (term,)}.get(field, term)
         values = vars(finding) | {field: value, "sample_id": f"{finding.sample_id}-{term}"}
-        generator = seeds.rng(finding.seed, "finding")
-        generator.random(_UNIFORMS)  # as the drawn finding left it to its text
-        members.append(Finding(**values | {"text": to_text(values, generator)}))
+        member = Finding(**values)
+        members.append(replace(member, text=restate(member)))
     return members
+
+
+def restate(finding: Finding) -> str:
+    """Return the text of a finding anew, by its fields and the seed that it was drawn from."""
+    generator = seeds.rng(finding.seed, "finding")
+    generator.random(_UNIFORMS)  # as drawing left it to the text
+    return to_text(vars(finding), generator)
 
 
 def strata(

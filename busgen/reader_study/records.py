@@ -64,7 +64,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(strict=True)
     study: str
-    reader: str = Field(min_length=1)
+    reader: str = Field(min_length=1, max_length=100, pattern=r"^\P{C}*$")  # nothing unseen
     answers: dict[str, _Answer]
 
 
@@ -86,7 +86,7 @@ def _read(path: Path, form: str, remedy: str) -> Record:
         raise DataError(f"{path.name} must be of format {form}", record.get("format"), remedy)
     try:
         same = seal(record) == record
-    except ValueError as error:  # NaN is no JSON
+    except (ValueError, RecursionError) as error:  # NaN is no JSON, nor what is too deep
         raise DataError(f"{path.name} must be JSON", error, remedy) from error
     if not same:
         rule = f"{path.name} must agree with its checksum"

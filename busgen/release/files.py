@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from busgen import schema
-from busgen.errors import DataError, UserError
+from busgen.errors import DataError, UserError, to_printable
 from busgen.folders.manifests import MANIFEST, read_manifest
 from busgen.io import decode_png, sha256_array, sha256_bytes, sha256_file, write_text
 
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """Return the problem as one line."""
-        return f"{self.file}: {self.rule}, got {self.got}"
+        return to_printable(f"{self.file}: {self.rule}, got {self.got}")
 
 
 def find_files(folder: Path) -> list[Path]:

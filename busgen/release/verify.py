@@ -7,12 +7,15 @@ Images are decoded in threads, a row group at a time: memory is bounded whatever
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.errors import DataError
 from busgen.io import read_json
 from busgen.priors import contradictions
+from busgen.priors.findings import FIELDS, from_row
+from busgen.priors.text.agreement import is_text_of
 from busgen.release import files, sql
 from busgen.release.contract.expectations import validate
 from busgen.release.files import Problem, check_images, find_files, split_name
@@ -23,8 +26,8 @@ def verify(folder: Path) -> list[Problem]:
     """Return what is wrong with the release `folder`, file by file; an empty list if nothing is.
 
     Checked: the checksum of every file, missing and extra files; each Parquet file's schema; each
-    image decoded strictly, its hash, the mask's values and size; data rows against the index;
-    the index against the contract. Any altered byte in any file is named.
+    image decoded strictly, its hash, the mask's values and size; texts against findings; data rows
+    against the index; the index against the contract. Any altered byte in any file is named.
     """
     problems = files.check_sums(folder)
     listed = {problem.file for problem in problems}
@@ -69,11 +72,13 @@ def _check_count(folder: Path) -> Iterator[Problem]:
 
 def _check_rows(path: Path) -> list[Problem]:
     """Return what is wrong with the images and splits of one data file."""
-    name, split, problems = f"{files.DATA}/{path.name}", split_name(path), []
+    name, split = f"{files.DATA}/{path.name}", split_name(path)
+    problems: list[Problem] = []
     try:
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
+            problems += _check_texts(name, table)
             problems += [Problem(name, f"{rule} (sample {sample_id})", got)
                          for sample_id, rule, got in check_images(table)]  # fmt: skip
             others = {str(value) for value in table["split"].unique().to_pylist()} - {split}
@@ -83,6 +88,14 @@ def _check_rows(path: Path) -> list[Problem]:
     except (OSError, ValueError) as error:
         problems.append(Problem(name, "must be a readable Parquet file", _shorten(error)))
     return problems
+
+
+def _check_texts(name: str, table: pa.Table) -> Iterator[Problem]:
+    """Yield a problem for each row whose text is no sentence of its finding."""
+    for row in table.select(FIELDS).to_pylist():
+        if not is_text_of(from_row(row)):
+            rule = f"text must be a sentence of the finding (sample {row['sample_id']})"
+            yield Problem(name, rule, repr(row["text"])[:200])
 
 
 def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:

@@ -14,6 +14,8 @@ import pyarrow as pa
 from busgen.io import read_toml
 
 TEXT, REALS, INT, TEXTS = pa.string(), pa.float64(), pa.int64(), pa.list_(pa.string())
+ID = "[a-z0-9][a-z0-9_-]{0,99}"  # names files: on disks that know no capitals, too
+ID_ABOUT = "at most 100 small letters, digits, - and _"
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 TYPES = {"text": TEXT, "real": REALS, "integer": INT, "texts": TEXTS, "image": IMAGE}
 TYPES |= {"reals": pa.list_(REALS), "boolean": pa.bool_(), "bytes": pa.binary()}

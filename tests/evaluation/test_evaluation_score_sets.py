@@ -240,7 +240,7 @@ def lots(tmp_path_factory, make_image):
 
 
 def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
-    words = ["--space", lots / "pool.pt", "--size", 64, "--group", "patient"]
+    words = ["--space", lots / "pool.pt", "--allow-code", "--size", 64, "--group", "patient"]
     code, shown, phrases = call(
         "score", lots / "folder", "--against", lots / "real.parquet", *words, "--json"
     )
@@ -262,7 +262,15 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
 def test_a_column_of_images_is_named(lots, call, tmp_path):
     real = pq.read_table(lots / "real.parquet")
     pq.write_table(real.rename_columns(["scan", *real.column_names[1:]]), tmp_path / "x.parquet")
-    words = ["--against", tmp_path / "x.parquet", "--space", lots / "pool.pt", "--size", 64]
+    words = [
+        "--against",
+        tmp_path / "x.parquet",
+        "--space",
+        lots / "pool.pt",
+        "--allow-code",
+        "--size",
+        64,
+    ]
     code, _, phrases = call("score", lots / "folder", *words)
     assert (code, "busgen score --image" in phrases) == (2, True)
     code, shown, phrases = call("score", lots / "folder", *words, "--image", "scan", "--json")
@@ -274,7 +282,16 @@ def test_a_classifier_is_asked_by_the_command(lots, call, monkeypatch):
     """It learns for a few steps only: what it tells is tested in test_quality_two_sample.py."""
     quick = partial(Recipe, folds=2, steps=6, batch=8, widths=(4, 8), half_precision=False)
     monkeypatch.setattr(two_sample, "Recipe", quick)
-    words = ["--space", lots / "pool.pt", "--size", 96, "--group", "patient", "--two-sample"]
+    words = [
+        "--space",
+        lots / "pool.pt",
+        "--allow-code",
+        "--size",
+        96,
+        "--group",
+        "patient",
+        "--two-sample",
+    ]
     sets = ["score", lots / "folder", "--against", lots / "real.parquet"]
     code, shown, phrases = call(*sets, *words, "--json")
     assert code == 0, phrases

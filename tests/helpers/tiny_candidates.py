@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.io import dumps, encode_png, sha256_array
 from busgen.params.release import ReleaseParams
+from busgen.priors.text.lexicon import to_text
 from busgen.seeds import rng, sample_seed
 
 LEARNED = {"adapter": None, "steps": None, "guidance": None}
@@ -20,7 +21,7 @@ PARAMS = ReleaseParams(title='A "tiny" set: é', splits={"train": 0.75, "test": 
 
 
 def sample_id(k):
-    return f"busgen-é {k:06d}"
+    return f"busgen-{k:06d}"
 
 
 def family(k):
@@ -53,17 +54,16 @@ def _finding(k):
         "center_x": 0.5,
         "center_y": 0.3,
     }
-    return {
-        "sample_id": sample_id(k),
-        "family_id": sample_id(family(k)),
+    stated = {
         "pathology": "normal" if normal else "malignant" if malignant else "benign",
         "birads": "1" if normal else "4c" if malignant else "4a",
         "tissue": "heterogeneous",
         **(dict.fromkeys(lesion) if normal else lesion),
         "pixel_mm": 0.5,
         "scanner": "linear_10mhz",
-        "text": f"finding {k}",
     }
+    ids = {"sample_id": sample_id(k), "family_id": sample_id(family(k))}
+    return ids | stated | {"text": to_text(stated, rng(k, "text"))}
 
 
 def _measures(lesion, accepted):

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from busgen.cli import app
 from busgen.errors import UserError
 from busgen.evaluation import score_sets
-from busgen.image_sets.inspect import describe
+from busgen.image_sets.inspect import describe, write_sheet
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Reading
+from busgen.io import encode_png
 
 
 def save(path, pixels):
@@ -140,6 +141,13 @@ def test_inspect_shows_what_is_read(save_pairs, tmp_path):
     done = CliRunner().invoke(app, ["inspect", str(folder), "--sheet", str(sheet), "--json"])
     assert json.loads(done.stdout)["found"] == record["found"]
     assert Image.open(sheet).size == (6 * 192, 192)
+    source = open_set(folder)
+    write_sheet(source, sheet)  # our own, unchanged
+    for content in (b"thesis", encode_png(np.zeros((9, 9), np.uint8)), sheet.read_bytes() + b"x"):
+        sheet.write_bytes(content)
+        with pytest.raises(UserError, match="must not exist, or be one that this command wrote"):
+            write_sheet(source, sheet)
+        assert sheet.read_bytes() == content
 
 
 def test_score_reads_as_its_options_say(save_pairs, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The engine `diffusion`: its contract, its folder, and what it refuses."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ import tiny_diffusion as tiny
 
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.engine import checked_hash, write_manifest
+from busgen.images.diffusion.engine import INDEX, checked_hash, write_manifest
 from busgen.images.engines import load_image_engine
+from busgen.io import read_json
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,30 @@ def test_no_weights_are_named(tmp_path):
         load(tmp_path)
 
 
-def test_an_unknown_adapter_is_named(folder):
-    with pytest.raises(UserError, match="adapter must be in the model's folder, got elsewhere"):
-        load(folder, adapter="elsewhere")
+@pytest.mark.parametrize("name", ["elsewhere", "..", "../unet", "/", ""])
+def test_an_adapter_that_is_none_of_the_folders_is_named(folder, name):
+    rule = f"adapter must be in the model's folder, got {name!r}"
+    with pytest.raises(UserError, match=re.escape(rule)):
+        load(folder, adapter=name)
+
+
+@pytest.mark.parametrize("index", ["pipeline", "component", "module", "none"])
+def test_code_that_a_folder_brings_is_never_run(folder, tmp_path, index):
+    copy, owned = shutil.copytree(folder, tmp_path / "copy"), tmp_path / "OWNED"
+    for place in (".", "unet"):
+        (copy / place / "evil.py").write_text(f"open({str(owned)!r}, 'w')\nclass Evil: pass\n")
+    record = read_json(copy / INDEX)
+    record |= {
+        "pipeline": {"_class_name": ["evil", "Evil"]},
+        "component": {"unet": ["evil", "Evil"]},
+        "module": {"unet": ["antigravity", "Evil"]},
+        "none": {"unet": None},
+    }[index]
+    (copy / INDEX).write_text(json.dumps(record))
+    write_manifest(copy)
+    with pytest.raises(DataError, match="must hold a generator as busgen writes it"):
+        load(copy)
+    assert not owned.exists()
 
 
 def test_weights_that_are_not_the_manifests_are_refused(folder, tmp_path):

@@ -1,6 +1,9 @@
 """Image files of every mode and depth: the same picture, whatever it was saved as."""
 
+import subprocess
+import sys
 from io import BytesIO
+from zlib import compressobj, crc32
 
 import cv2
 import numpy as np
@@ -127,3 +130,69 @@ def test_one_label_counts_where_it_is_named():
 def test_levels_that_are_no_numbers_are_refused():
     with pytest.raises(DataError, match="finite levels"):
         decode_image(save(np.full((4, 4), np.nan, np.float32), "TIFF"), "x.tif")
+
+
+def save_bomb(side=13_000):
+    """Return a PNG of 164 kB that claims 169 megapixels."""
+    packer = compressobj(9)
+    rows = [packer.compress(bytes(side + 1)) for _ in range(side)] + [packer.flush()]
+    header = side.to_bytes(4) * 2 + b"\x08\0\0\0\0"
+    chunks = ((b"IHDR", header), (b"IDAT", b"".join(rows)), (b"IEND", b""))
+    packed = (len(d).to_bytes(4) + k + d + crc32(k + d).to_bytes(4) for k, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+WIDE = np.zeros((4001, 4200), np.uint8)
+BOMBS = {
+    **{kind: save(WIDE, kind) for kind in ("BMP", "GIF", "JPEG", "PNG", "TIFF")},
+    "WEBP": save(WIDE, "WEBP", method=0),
+    "16 bits": save(WIDE.astype(np.uint16)),
+    "DICOM": save_dicom(WIDE),
+    "DICOM, a mask": save_dicom(WIDE[None].repeat(2, 0), modality="SEG"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(kind):
+    for decode in (decode_image, decode_mask):
+        with pytest.raises(DataError, match=r"x must have at most 16,777,216 pixels, got 4200 x"):
+            decode(BOMBS[kind], "x")
+
+
+def test_a_bomb_costs_no_memory(tmp_path):
+    (tmp_path / "bomb.png").write_bytes(save_bomb())
+    code = """
+import resource, sys
+from pathlib import Path
+from busgen.errors import DataError
+from busgen.imaging.decode import decode_image, decode_mask
+from busgen.io import decode_png
+data = Path(sys.argv[1]).read_bytes()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for decode in (decode_image, decode_mask, decode_png):
+    try:
+        decode(data, "x")
+    except DataError as error:
+        assert "got 13000 x 13000" in str(error)
+    else:
+        raise SystemExit("decoded")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "bomb.png"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 20_000  # kB
+
+
+def test_a_dicom_object_that_is_deflated_or_lacks_its_pixels_is_one_message():
+    deflated = SAVED["DICOM"].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99\0")
+    short = deflated.index(b"1.2.840.10008.1.2.1.99") - 2  # where the length of the name stands
+    deflated = deflated[:short] + b"\x16\0" + deflated[short + 2 :]
+    for data, rule in (
+        (deflated, "must not be deflated"),
+        (SAVED["DICOM"][:400], "must be a whole image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "must be a whole image"),
+    ):
+        with pytest.raises(DataError, match=rule):
+            decode_image(data, "x")

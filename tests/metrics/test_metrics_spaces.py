@@ -1,5 +1,7 @@
 """Feature spaces: measurements that mean what they say, extractors by path, names and versions."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import ViTConfig, ViTModel
 
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, sha256_file, write_text
+from busgen.io import dumps, read_json, sha256_file, write_text
 from busgen.metrics.spaces.radiomic import LESION, NAMES, embed, measure
 from busgen.metrics.spaces.registry import load_space, load_spaces
 from busgen.metrics.spaces.us64.training import blur
@@ -87,7 +89,7 @@ def test_images_are_resized_as_clean_fid_does():
 
 
 def test_a_users_extractor_is_a_space_and_only_its_frechet_distance_is_fid(scripted):
-    space = load_space(str(scripted))
+    space = load_space(str(scripted), allow_code=True)
     images = np.zeros((11, 64, 64), np.uint8)
     images[:, :, 32:] = 64
     points = space.embed(images, np.zeros_like(images))
@@ -109,7 +111,9 @@ def test_of_stylegans_inception_the_layers_are_asked(tmp_path):
             return self.layers(x) * 0
 
     torch.jit.script(Whole()).save(str(tmp_path / "inception.pt"))
-    points = load_model(tmp_path / "inception.pt").embed(np.zeros((1, 64, 64), np.uint8))
+    points = load_model(tmp_path / "inception.pt", allow_code=True).embed(
+        np.zeros((1, 64, 64), np.uint8)
+    )
     assert points.tolist() == [[-1.0] * 6]
 
 
@@ -178,6 +182,41 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
         load_space(str(tmp_path / "none"))
 
 
+def test_a_torchscript_file_runs_only_where_it_is_allowed(scripted):
+    with pytest.raises(UserError, match=r"must be allowed to run, got .*\.pt: .*--allow-code"):
+        load_space(str(scripted))
+
+
+OWN_CODE = {"AutoConfig": "configuration_evil.Evil", "AutoModel": "modeling_evil.Evil"}
+
+
+@pytest.mark.parametrize("place", ["top", "inner", "known"])
+def test_code_that_a_folder_brings_is_never_run_nor_asked_about(
+    tmp_path, place, monkeypatch, pretrained, vit
+):
+    folder = tmp_path / "evil"
+    if place == "known":  # a model that the library has itself
+        folder = pretrained(ViTModel(vit))
+    folder.mkdir(exist_ok=True)
+    owned = tmp_path / "OWNED"
+    for name in ("configuration_evil.py", "modeling_evil.py"):
+        (folder / name).write_text(f"open({str(owned)!r}, 'w')\nclass Evil: pass\n")
+    own = {"auto_map": OWN_CODE}
+    config = {"model_type": "evil", "vision_config": own} if place == "inner" else own
+    known = read_json(folder / "config.json") if place == "known" else {"model_type": "evil"}
+    (folder / "config.json").write_text(json.dumps(known | config))
+    save_file({"a": torch.zeros(2)}, folder / "model.safetensors")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(DataError, match="code that a folder brings is never run, got auto_map"):
+        load_model(folder)
+    assert not owned.exists()
+
+
+def test_a_network_that_would_see_huge_images_is_refused(pretrained, vit):
+    with pytest.raises(DataError, match=r"at most 2048 px, got 100000"):
+        load_model(pretrained(ViTModel(vit), size={"height": 100_000, "width": 100_000}))
+
+
 def test_what_is_no_space_is_refused(tmp_path, scripted):
     for name in ("inception", "weights.safetensors", "net.onnx"):
         with pytest.raises(UserError, match="us64, radiomic, lite1, a TorchScript file"):
@@ -186,14 +225,14 @@ def test_what_is_no_space_is_refused(tmp_path, scripted):
         load_space(str(tmp_path / "gone.pt"))
     (tmp_path / "broken.pt").write_bytes(b"no network")
     with pytest.raises(DataError, match=r"broken.pt must be a TorchScript file"):
-        load_space(str(tmp_path / "broken.pt"))
+        load_space(str(tmp_path / "broken.pt"), allow_code=True)
     with pytest.raises(UserError, match="different names"):
-        load_spaces([str(scripted), str(scripted)])
+        load_spaces([str(scripted), str(scripted)], allow_code=True)
     narrow = torch.jit.script(torch.nn.Linear(4, 2))
     narrow.save(str(tmp_path / "narrow.pt"))
     images = np.zeros((1, 64, 64), np.uint8)
     with pytest.raises(UserError, match=r"must take \(N, 3, 299, 299\)"):
-        load_space(str(tmp_path / "narrow.pt")).embed(images, images)
+        load_space(str(tmp_path / "narrow.pt"), allow_code=True).embed(images, images)
 
 
 def test_an_extractor_that_fails_on_a_image_is_refused(tmp_path):
@@ -209,4 +248,4 @@ def test_an_extractor_that_fails_on_a_image_is_refused(tmp_path):
     images = np.zeros((3, 64, 64), np.uint8)
     images[1:] = np.random.default_rng(0).integers(0, 255, (2, 64, 64))
     with pytest.raises(UserError, match="must give finite numbers, got others for 1 images"):
-        load_space(str(tmp_path / "scaled.pt")).embed(images, images)
+        load_space(str(tmp_path / "scaled.pt"), allow_code=True).embed(images, images)

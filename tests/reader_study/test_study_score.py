@@ -136,6 +136,8 @@ def test_one_sitting_under_two_codes_is_refused(call, write, key_file, tmp_path)
         ({"answers": {"x": {"rating": 1, "said": {}}}}, "answers x ms: Field required"),
         ({"answers": {"x": {"ms": 1, "said": []}}}, "answers x said: Input should be"),
         ({"reader": ""}, "reader: String should have at least 1 character"),
+        ({"reader": "a\x1b[31m"}, "reader: String should match pattern"),
+        ({"reader": "a" * 101}, "reader: String should have at most 100 characters"),
         ({"reader": None}, "reader: Input should be a valid string"),
     ],
 )

@@ -205,7 +205,7 @@ def test_the_folder_above_will_do_and_another_will_not(name, tmp_path):
     above = read_dataset(name, root.parent)
     assert above.table.equals(read_dataset(name, root).table)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"folder must hold .*got none in .*: give"):
+    with pytest.raises(UserError, match=r"folder must hold .*got nothing in .*: give"):
         list_images(name, tmp_path / "empty")
 
 

@@ -1,12 +1,15 @@
 """The BUSI reader: on the published files, and on an imitation with every trap."""
 
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 from canonical import read_dataset
 from imitations import lay_out_busi, save, speckle
+from PIL import Image
 
+from busgen.errors import UserError
 from busgen.io import decode_png
 from busgen.real.readers.registry import list_images
 
@@ -64,6 +67,39 @@ def test_an_unmodified_download_is_larger_and_rgb(tmp_path):
     row = read_dataset("busi", root).table.to_pylist()[0]
     assert np.array_equal(decode_png(row["image"]["bytes"]), np.asarray(speckle(1)))
     assert row["notes"] == []
+
+
+@pytest.mark.parametrize("kept", [("benign", "malignant"), ("malignant",), ("normal",)])
+def test_classes_that_many_leave_out_may_be_missing(tmp_path, kept):
+    root = lay_out_busi(tmp_path)
+    for name in {"benign", "malignant", "normal"} - {*kept}:
+        shutil.rmtree(root / name)
+    table = read_dataset("busi", root).table
+    counts = {"benign": 3, "malignant": 2, "normal": 1}
+    assert Counter(table["pathology"].to_pylist()) == {name: counts[name] for name in kept}
+
+
+@pytest.mark.parametrize("masks", [".jpg", ".png"])
+def test_images_may_be_jpeg_with_masks_of_either_kind(tmp_path, masks):
+    root = lay_out_busi(tmp_path)
+    for path in root.glob("*/*.png"):
+        kind = masks if "_mask" in path.name else ".jpg"
+        Image.open(path).convert("L").save(path.with_suffix(kind), quality=95)
+        if kind != ".png":
+            path.unlink()
+    reading = read_dataset("busi", root)
+    assert (reading.table.num_rows, reading.left_out) == (6, ())
+    rows = {row["source_file"]: row for row in reading.table.to_pylist()}
+    row = rows["benign/benign (2).jpg"]
+    area = np.flatnonzero(decode_png(row["mask"]["bytes"])).size
+    assert abs(area - (20 * 30 + 20 * 10)) <= 20  # soft edges
+
+
+def test_what_a_folder_holds_instead_is_said(tmp_path):
+    for name in ("Benign images", "images", "masks"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="or some of them, got Benign images, images, masks in"):
+        list_images("busi", tmp_path)
 
 
 def test_a_file_in_the_wrong_folder_is_left_out(tmp_path):

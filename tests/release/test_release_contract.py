@@ -31,6 +31,7 @@ FAMILIES = {  # rule -> what its two members have
     "a family is accepted whole": ({}, {"accepted": False, "reason": "x", "split": None}),
 }
 RULES = {rule.key: rule for rule in (*COLUMN_RULES, *ROW_RULES, *SAMPLE_RULES)}
+FORMULA = "=cmd|'/c calc'!A"
 LESION, MALIGNANT = 1, 0  # rows of the release's index: sample 1 is benign, 0 malignant
 
 
@@ -45,6 +46,8 @@ def _value(rule):
         return -1 if column.type == schema.INT else column.range[1] + 1
     if rule.about.startswith("64"):
         return "A" * 64
+    if rule.about.startswith("at most"):
+        return ["\x1b[31m"] if pa.types.is_list(column.type) else FORMULA
     return {
         "orientation": "not_parallel", "reason": "blurred", "split": None,
         "null where normal": 1,
@@ -95,11 +98,14 @@ def planted(good, tmp_path_factory):
     """Return an index in which sample `planted <i>` breaks rule i, and the report on it."""
     rows = []
     for i, rule in enumerate(RULES.values()):
-        name = {} if rule.key == "sample_id: not null" else {"sample_id": f"planted {i:03d}"}
-        rows += [row | name for row in _plant(rule, good)]
-    for about, (one, other) in FAMILIES.items():
+        own = rule.column == "sample_id" and rule not in SAMPLE_RULES
         rows += [
-            good[LESION] | {"sample_id": f"{about} {k}", "family_id": about} | changed
+            row | ({} if own else {"sample_id": f"planted-{i:03d}"}) for row in _plant(rule, good)
+        ]
+    for about, (one, other) in FAMILIES.items():
+        name = about.replace(" ", "-")
+        rows += [
+            good[LESION] | {"sample_id": f"{name}-{k}", "family_id": name} | changed
             for k, changed in enumerate((one, other))
         ]
     path = _write(rows, tmp_path_factory.mktemp("contract é") / "planted [1].parquet")
@@ -129,16 +135,18 @@ def test_a_planted_violation_is_found(planted, key):
     assert not check.success
     assert check.unexpected_count == len(breaking[key])
     assert 1 <= len(check.examples) <= 5
-    name = f"planted {list(RULES).index(key):03d}"
-    assert (None if key == "sample_id: not null" else name) in breaking[key]
+    name = f"planted-{list(RULES).index(key):03d}"
+    own = {"sample_id: not null": None, f"sample_id: {schema.ID_ABOUT}": FORMULA}
+    assert own.get(key, name) in breaking[key]
 
 
 @pytest.mark.parametrize("rule", FAMILY_RULES, ids=lambda rule: rule.about)
 def test_a_family_that_breaks_a_rule_is_found(planted, rule):
     check = planted[0][rule.key]
     assert not check.success
-    assert rule.about in check.examples
-    assert not {other.about for other in FAMILY_RULES if other != rule} & set(check.examples)
+    others = {other.about.replace(" ", "-") for other in FAMILY_RULES if other != rule}
+    assert rule.about.replace(" ", "-") in check.examples
+    assert not others & set(check.examples)
 
 
 def test_an_index_without_accepted_samples_is_found(good, tmp_path):

@@ -7,12 +7,13 @@ import sys
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
 from busgen.release.exports.coco import _run_lengths
-from busgen.release.exports.export import export
+from busgen.release.exports.export import FORMS, export
 from busgen.release.read import read_image, read_mask, read_rows
 from busgen.release.verify import verify
 
@@ -89,6 +90,41 @@ def test_an_export_replaces_an_unchanged_one_and_no_release(release, tmp_path):
     (tmp_path / "out" / "LICENSE").write_text("mine")
     with pytest.raises(UserError, match="LICENSE, which is another's or was changed"):
         export(release, tmp_path / "out")
+
+
+def _rename(release, out, change):
+    """Copy a release whose train samples are renamed, as by a forger or a bug of ours."""
+    path = shutil.copytree(release, out) / "data" / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    rows = [change(k, row) for k, row in enumerate(table.to_pylist())]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path, row_group_size=100)
+    return out
+
+
+NAMES = ("../../x", "a/1", "=cmd|x", "7\x1b[31m", "7" * 300, "Seven", "twin")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_ids_that_name_no_files_of_their_own_are_refused_by_every_form(
+    release, tmp_path, form, name
+):
+    forged = _rename(release, tmp_path / "forged", lambda k, row: row | {"sample_id": name})
+    rule = "a sample_id must be at most 100 small letters, digits, - and _, each once, got "
+    with pytest.raises(DataError, match=rule) as raised:
+        export(forged, tmp_path / "out", form)
+    assert "\x1b" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["forged"]
+
+
+@pytest.mark.parametrize("words", ["=1+1", "@SUM(A1)", "+1", "-1", "\t=1", "\r=1"])
+def test_no_cell_of_a_csv_file_is_a_formula(release, tmp_path, words):
+    forged = _rename(release, tmp_path / "forged", lambda k, row: row | {"text": words})
+    export(forged, tmp_path / "out")
+    with (tmp_path / "out" / "samples.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["text"] for row in rows if row["split"] == "train"} == {f"'{words}"}
+    assert all(float(row["center_x"] or 0) >= 0 for row in rows)  # numbers stay numbers
 
 
 EXPORT = """

@@ -10,6 +10,7 @@ import tiny_candidates as tiny
 
 from busgen.io import encode_png
 from busgen.release import files
+from busgen.release.contract.expectations import validate
 from busgen.release.verify import verify
 from busgen.seeds import rng
 
@@ -154,6 +155,46 @@ def test_rows_lost_doubled_or_renamed_are_found(copy, change):
 def test_an_index_that_breaks_the_contract_is_found(copy):
     _forge(copy, files.INDEX, lambda rows: [rows[0] | {"shape": "square"}, *rows[1:]])
     assert any("shape must be in the lexicon" in problem.rule for problem in verify(copy))
+
+
+BAD_NAMES = (  # a path, a formula, an escape, too long, what collides on some disks, nothing
+    "../../x", "a/1", "=cmd|'/c calc'!A1", "7-1\x1b[31m", "7" * 101, "Seven", "e\u0301", "",
+)  # fmt: skip
+
+
+def test_ids_that_are_no_file_names_are_found(copy):
+    def forge(rows):
+        ids = [*BAD_NAMES, *(row["sample_id"] for row in rows[len(BAD_NAMES) :])]
+        return [row | {"sample_id": name} for row, name in zip(rows, ids, strict=True)]
+
+    for file in (files.INDEX, FILES[-2]):
+        _forge(copy, file, forge)
+    found = verify(copy)
+    (named,) = (p for p in found if p.rule.startswith("sample_id must be at most 100 small"))
+    assert named.got.startswith(f"{len(BAD_NAMES)} that are not: ")
+    assert all("\x1b" not in str(problem) for problem in found)
+
+
+OBEYED = ("=1+1", "@x", "+1", "-1", "\t=1", "a\x1b[31m", "a\u202e", "a\nb", "a" * 1001)
+
+
+@pytest.mark.parametrize("column", ["text", "scanner", "engine", "code_version"])
+def test_texts_that_a_spreadsheet_or_a_screen_obeys_are_found(copy, column):
+    def forge(rows):
+        few = [row | {column: words} for row, words in zip(rows, OBEYED, strict=False)]
+        return [*few, *rows[len(OBEYED) :]]
+
+    _forge(copy, files.INDEX, forge)
+    found = validate(copy / files.INDEX).failures
+    assert (column, len(OBEYED)) in [(check.column, check.unexpected_count) for check in found]
+
+
+def test_a_text_that_is_no_sentence_of_its_finding_is_found(copy):
+    for file in (files.INDEX, FILES[-2]):
+        _forge(copy, file, lambda rows: [row | {"text": "Round mass."} for row in rows])
+    found = [p for p in verify(copy) if p.rule.startswith("text must be a sentence")]
+    assert {problem.file for problem in found} == {FILES[-2]}
+    assert len(found) == pq.read_metadata(copy / FILES[-2]).num_rows
 
 
 def test_contradictory_findings_are_reported(copy):

@@ -19,7 +19,7 @@ from busgen.bench.harness import Figure, Figures, measure_time, median_figure, r
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.rounds import count
-from busgen.pipeline import prefect_server
+from busgen.server import prefect_server
 
 ENGINE = "phantom"  # the speed of learned engines is `bench images`'
 PLAIN = """

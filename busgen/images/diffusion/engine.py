@@ -80,10 +80,11 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
     if manifest.get("version") != VERSION:
         rule = f"weights must be of version {VERSION}"
         raise DataError(rule, manifest.get("version"), "train them anew with this busgen")
-    files: dict[str, str] = manifest["files"]
-    if adapter is not None and not (folder / ADAPTERS / adapter).is_dir():
-        known = sorted(path.name for path in (folder / ADAPTERS).glob("*")) or ["none"]
-        raise UserError("an adapter must be in the model's folder", adapter, ", ".join(known))
+    files: dict[str, str] = manifest.get("files", {})
+    known = sorted(path.name for path in (folder / ADAPTERS).glob("*/"))
+    if adapter is not None and adapter not in known:
+        remedy = ", ".join(known) or "it has none"
+        raise UserError("an adapter must be in the model's folder", repr(adapter), remedy)
     own, other = f"{ADAPTERS}/{adapter}/", f"{ADAPTERS}/"
     wanted = [name for name in files if name.startswith(own) or not name.startswith(other)]
     for name in wanted:
@@ -96,17 +97,25 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
 def load_model(
     folder: Path, device: torch.device, adapter: str | None = None
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline in `folder` in single precision, an adapter of its own folded in."""
+    """Return the pipeline in `folder` in single precision, an adapter of its own folded in.
+
+    Raises `DataError` if the library cannot read it, or it would run code that the folder brings.
+    """
     if adapter is not None:
         require_extra("sd", "an adapter")
     disable_progress_bar()
-    pipeline: BreastUltrasoundPipeline = BreastUltrasoundPipeline.from_pretrained(
-        folder,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype=torch.float32,
-        low_cpu_mem_usage=False,  # what is asked for where accelerate is missing
-    )
+    try:
+        pipeline: BreastUltrasoundPipeline = BreastUltrasoundPipeline.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            low_cpu_mem_usage=False,  # what is asked for where accelerate is missing
+        )
+    except Exception as error:  # of whatever its files say
+        rule, remedy = f"{folder} must hold a generator as busgen writes it", "restore the folder"
+        raise DataError(rule, (str(error) or repr(error)).splitlines()[0], remedy) from error
     if adapter is not None:
         weights = load_file(folder / ADAPTERS / adapter / ADAPTER)
         pipeline.unet.load_lora_adapter(weights, prefix=None, adapter_name=adapter)

@@ -116,6 +116,8 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
         "local_files_only": True,
         "output_loading_info": True,
     }
+    if part == "text_encoder":  # transformers' own option, which others do not know
+        options["trust_remote_code"] = False
     try:
         with silence():
             model, info = WEIGHED[part].from_pretrained(folder / part, **options)
@@ -131,7 +133,8 @@ def read_tokenizer(folder: Path) -> CLIPTokenizer:
     """Return the tokenizer; raise `DataError` where its files are broken."""
     try:
         found: CLIPTokenizer
-        found = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        options = {"local_files_only": True, "trust_remote_code": False}
+        found = CLIPTokenizer.from_pretrained(folder / "tokenizer", **options)
     except BROKEN as error:
         rule = f"{folder / 'tokenizer'} must hold a CLIP tokenizer"
         raise DataError(rule, error, "restore it") from error

@@ -40,23 +40,23 @@ class FeatureSpace(NamedTuple):
         return self.sha256[:HASH_CHARS]
 
 
-def load_spaces(names: Sequence[str] | None) -> list[FeatureSpace]:
+def load_spaces(names: Sequence[str] | None, *, allow_code: bool = False) -> list[FeatureSpace]:
     """Return the spaces of names or paths, by default `OURS`; as `load_space`.
 
     Raises `UserError` too if two have one name.
     """
-    spaces = [load_space(name) for name in names or OURS]
+    spaces = [load_space(name, allow_code=allow_code) for name in names or OURS]
     if len({space.name for space in spaces}) < len(spaces):
         got = ", ".join(space.name for space in spaces)
         raise UserError("feature spaces must have different names", got, "name each once")
     return spaces
 
 
-def load_space(name: str) -> FeatureSpace:
+def load_space(name: str, *, allow_code: bool = False) -> FeatureSpace:
     """Return the space `us64`, `radiomic` or `lite1`, or that of an extractor at the path `name`.
 
     Raises `UserError` if it is none of these. Weights alone (a safetensors file, ONNX) are refused:
-    the architecture is not in them, or nothing here runs it.
+    the architecture is not in them, or nothing here runs it; TorchScript without `allow_code`.
     """
     if name == "us64":
         from busgen.metrics.spaces.us64 import features
@@ -78,7 +78,7 @@ def load_space(name: str) -> FeatureSpace:
     if path.suffix.lower() in SCRIPTED or path.is_dir():
         from busgen.metrics.spaces import user_network
 
-        own = user_network.load_model(path)
+        own = user_network.load_model(path, allow_code=allow_code)
         label = path.resolve().name if path.is_dir() else path.stem
         return FeatureSpace(label, own.sha256, lambda x, _: own.embed(x), fid=True)
     rule = (

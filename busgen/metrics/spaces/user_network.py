@@ -5,7 +5,7 @@ In: a TorchScript file, or a folder of the transformers library (config.json, mo
 arXiv 2104.11222): bicubic, with antialiasing, in floating point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,8 @@ from busgen.io import read_json, sha256_file, sha256_files
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
 POOLER = "pooler"  # what pools is often left out of weights: it is not needed
-CHUNK = 8
+AUTO_MAP = "auto_map"  # names code in the folder
+CHUNK, MAX_SIDE_PX = 8, 2048
 
 Levels = tuple[float, float, float]
 
@@ -81,19 +82,26 @@ class FeatureSpace(NamedTuple):
         return np.asarray(record.flatten(1).double().numpy())
 
 
-def load_model(path: Path) -> FeatureSpace:
+def load_model(path: Path, *, allow_code: bool = False) -> FeatureSpace:
     """Return the extractor of a TorchScript file or of a folder of the transformers library.
+
+    TorchScript is a program, which can write files: it runs only with `allow_code`. Code that a
+    folder brings is never run.
 
     Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the whole
     would resize the images again. A folder's `preprocessor_config.json` says how images are seen;
-    of its model the pooled features are taken, else the mean over the last ones. Code that a folder
-    brings is never run. Raises `UserError` if there is no such file or folder; `DataError` if it is
-    no TorchScript, or no whole model.
+    of its model the pooled features are taken, else the mean over the last ones. Raises `UserError`
+    if there is no such file or folder, or it may not run; `DataError` if it is no TorchScript, or
+    no whole model.
     """
     if path.is_dir():
         return _pretrained(path)
     if not path.is_file():
         raise UserError("a feature extractor must be a file or folder", str(path), "check the path")
+    if not allow_code:
+        rule = "TorchScript, a program that can write files, must be allowed to run"
+        remedy = "where you trust it: --allow-code, quality.allow_code; else a transformers folder"
+        raise UserError(rule, path.name, remedy)
     try:
         net = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
@@ -120,6 +128,10 @@ def _pretrained(folder: Path) -> FeatureSpace:
     rule = f"{folder} must be a model of the transformers library, {CONFIG} and {WEIGHTS}"
     remedy = "write it with model.save_pretrained(FOLDER)"
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+    options |= {"trust_remote_code": False}
+    if (folder / CONFIG).is_file() and AUTO_MAP in _keys(read_json(folder / CONFIG)):
+        own = f"leave {AUTO_MAP} out, where the library has the model itself"
+        raise DataError("code that a folder brings is never run", f"{AUTO_MAP} in {CONFIG}", own)
     try:
         with silence():
             model, record = AutoModel.from_pretrained(folder, **options)
@@ -145,11 +157,22 @@ def _pretrained(folder: Path) -> FeatureSpace:
     return FeatureSpace(embed, sha256_files(files), seen)
 
 
+def _keys(record: dict[str, Any] | list[Any]) -> Iterator[str]:
+    """Yield the keys of a record and of all in it."""
+    if isinstance(record, dict):
+        yield from record
+    for inner in record.values() if isinstance(record, dict) else record:
+        if isinstance(inner, dict | list):
+            yield from _keys(inner)
+
+
 def _known(folder: Path, config: object) -> Spec:
     """Return how a folder's model sees images, of three channels like ImageNet's by default."""
     own = read_json(folder / SEEN) if (folder / SEEN).is_file() else {}
     size = own.get("crop_size") or own.get("size") or getattr(config, "image_size", None) or 224
     side = size if isinstance(size, int) else size.get("height") or size["shortest_edge"]
+    if not 1 <= int(side) <= MAX_SIDE_PX:
+        raise ValueError(f"it must see images of at most {MAX_SIDE_PX} px, got {side}")
     mean, sd = own.get("image_mean", [0.5] * 3), own.get("image_std", [0.5] * 3)
     centre, scale = (tuple(255.0 * float(x) for x in levels) for levels in (mean, sd))
     return Spec(int(side), (centre[0], centre[1], centre[2]), (scale[0], scale[1], scale[2]))

@@ -7,7 +7,6 @@ from 1, then last minus first) are only compared with the images, which are righ
 differ.
 """
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from busgen import schema
 from busgen.arrays import Pixels
 from busgen.imaging import decode
 from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.io import parse_json
 from busgen.real.readers import files
 from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
@@ -85,6 +85,6 @@ def _odd(row: Row, shape: tuple[int, ...], mask: Pixels | None) -> list[str]:
 
 def _box(cell: str) -> object:
     try:
-        return json.loads(cell)
+        return parse_json(cell)
     except ValueError:
         return None

@@ -26,6 +26,7 @@ from busgen.imaging.decode import read_mask
 from busgen.imaging.pairs import is_litter, natural_key
 
 Row = dict[str, str]
+SHOWN = 6  # names of what a folder holds instead
 SPECK = 0.01  # of the largest part's area
 OTHER_IMAGES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 
@@ -37,17 +38,21 @@ def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: 
     """
     if is_root(path):
         return path
-    inside = [p for p in sorted(path.iterdir()) if p.is_dir() and not is_litter(p.name)]
-    inside = [p for p in inside if is_root(p)]
+    held = [p for p in sorted(path.iterdir()) if not is_litter(p.name)]
+    inside = [p for p in held if p.is_dir() and is_root(p)]
     if len(inside) != 1:
-        found = ", ".join(p.name for p in inside) or "none"
-        raise UserError(rule, f"{found} in {path}", remedy)
+        names = [p.name for p in inside or held]
+        some = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+        raise UserError(rule, f"{some or 'nothing'} in {path}", remedy)
     return inside[0]
 
 
-def find_files(folder: Path) -> list[Path]:
-    """Return the PNG files directly in `folder`, numbers in order; no hidden ones."""
-    found = (p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
+def find_files(folder: Path, kinds: Sequence[str] = (".png",)) -> list[Path]:
+    """Return the images directly in `folder`, PNG if not other `kinds`; no hidden ones.
+
+    Numbers in their names are in order.
+    """
+    found = (p for p in folder.iterdir() if p.suffix.lower() in kinds and p.is_file())
     return sorted((p for p in found if not is_litter(p.name)), key=lambda p: natural_key(p.name))
 
 

@@ -23,7 +23,7 @@ from busgen.release import sql
 from busgen.release.contract import rules
 from busgen.release.contract.rules import Rule, share_rules
 
-EXAMPLES = 5
+EXAMPLES, EXAMPLE_CHARS = 5, 60
 _REMEDY = "mend what made it; nothing was released"
 _TABLES = {  # what the rows of a rule are
     "row": "attempts",
@@ -142,7 +142,7 @@ def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
         return ()
     table, name = _TABLES[rule.over], "family_id" if rule.over == "family" else "sample_id"
     query = f"SELECT {name} FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
-    return tuple(str(row[0]) for row in connection.execute(query).fetchall())
+    return tuple(str(row[0])[:EXAMPLE_CHARS] for row in connection.execute(query).fetchall())
 
 
 def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]]) -> Report:

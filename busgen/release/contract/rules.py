@@ -23,6 +23,7 @@ from busgen.schema import Column
 # a share is off where chance gives one as far away this seldom: of some 50 shares of a release,
 # one in 20,000 releases would be stopped by chance alone
 RARE = 1e-6
+IDS, MOST_CHARS = ("sample_id", "family_id", "duplicate_of"), 1000
 _LISTED = read_toml(Path(__file__).with_suffix(".toml"))
 ABOUT = "shares that the prior gives under the request, within sampling noise"
 
@@ -62,6 +63,22 @@ def _of_column(column: Column) -> Iterator[Rule]:
         if column.source == "release":  # repeated: DuckDB trims each value once, which is faster
             broken = f"length({name}) <> 64 OR ltrim({name}, '0123456789abcdef') <> ''"
         yield Rule(column.name, "64 hexadecimal digits", broken)
+    elif column.type in (schema.TEXT, schema.TEXTS) and column.values is None:
+        yield from _of_text_column(column, name)
+
+
+def _of_text_column(column: Column, name: str) -> Iterator[Rule]:
+    """Yield the rules on free texts and ids: what neither a disk, spreadsheet nor screen obeys."""
+    if column.name in IDS:
+        broken = f"NOT regexp_full_match({name}, '{schema.ID}')"
+        yield Rule(column.name, schema.ID_ABOUT, broken)
+        return
+    plain = f"regexp_full_match({{}}, '[\\pL\\pN][^\\pC]*') AND length({{}}) <= {MOST_CHARS}"
+    one = plain.format(name, name)
+    if pa.types.is_list(column.type):
+        one = f"len(list_filter({name}, lambda t: {plain.format('t', 't')})) = len({name})"
+    about = f"at most {MOST_CHARS} characters that print, the first a letter or digit"
+    yield Rule(column.name, about, f"NOT ({one})")
 
 
 def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:

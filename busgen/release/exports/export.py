@@ -9,11 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from busgen.errors import UserError
+from busgen import schema
+from busgen.errors import DataError, UserError
 from busgen.folders import write_folder
 from busgen.io import write_text
+from busgen.release import sql
 from busgen.release.exports import coco, dicom, nnunet, pairs, voc, webdataset, yolo
-from busgen.release.files import LICENCE, require_release
+from busgen.release.files import LICENCE, find_files, require_release
 from busgen.release.signing import Signature
 
 EXPORT = "export"
@@ -44,9 +46,24 @@ def export(
     if signature and form == "dicom":
         raise UserError("DICOM is not signed", form, "choose another form, or do not sign")
     require_release(folder)
+    _require_ids(folder)
     with write_folder(out, EXPORT) as work:
         named = form != "nnunet" or re.fullmatch(r"Dataset\d{3}_.+", out.resolve().name)
         place = work if named else work / nnunet.NAME
         place.mkdir(exist_ok=True)
         FORMS[form](folder, place, signature)
         write_text(work / LICENCE, (folder / LICENCE).read_text(encoding="utf-8"))
+
+
+def _require_ids(folder: Path) -> None:
+    """Raise `DataError` if an id, which names files, cannot on every disk, or stands twice."""
+    with sql.connect() as connection:
+        found = connection.execute(
+            f"SELECT sample_id, count(*) FROM {sql.from_parquet(find_files(folder))} GROUP BY 1 "
+            f"HAVING count(*) > 1 OR NOT regexp_full_match(sample_id, '{schema.ID}') LIMIT 1"
+        ).fetchone()
+    if found:
+        rule = f"a sample_id must be {schema.ID_ABOUT}, each once"
+        remedy = "`busgen verify` names them all; generate the release again"
+        times = f" {found[1]} times" if found[1] > 1 else ""
+        raise DataError(rule, f"{found[0]!r:.80}{times}", remedy)

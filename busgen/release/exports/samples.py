@@ -6,7 +6,6 @@ of all splits agree though a column is empty in one.
 """
 
 import csv
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
+from busgen.io import to_cell
 from busgen.release.files import find_files, split_name
 from busgen.release.read import read_rows
 from busgen.release.signing import Signature
@@ -51,7 +51,7 @@ def write_samples(
                 (out / inside / kind).mkdir(parents=True, exist_ok=True)
             for table in read_rows(folder, (*THIN, "image", "mask"), split):
                 rows = [_sign(row, signature) for row in table.to_pylist()]
-                files = [save(row, _name(row["sample_id"]), out / inside) for row in rows]
+                files = [save(row, row["sample_id"], out / inside) for row in rows]
                 part = _list_samples(table, files)
                 if inside not in tables:
                     writer = pq.ParquetWriter(out / inside / "metadata.parquet", part.schema)
@@ -59,7 +59,7 @@ def write_samples(
                 tables[inside].write_table(part)
                 for row, own in zip(rows, files, strict=True):
                     paths = ((inside / file).as_posix() if file else "" for file in own)
-                    everything.writerow([*paths, *to_text(row)])
+                    everything.writerow([*paths, *_to_cells(row)])
 
 
 def to_text(row: Row) -> list[str]:
@@ -68,9 +68,10 @@ def to_text(row: Row) -> list[str]:
     return ["" if cell is None else str(cell) for cell in cells]
 
 
-def _name(sample_id: str) -> str:
-    """Return a sample's id as a file name without folder."""
-    return re.sub(r"[/\\:\0]", "_", sample_id)
+def _to_cells(row: Row) -> list[object]:
+    """Return `to_text` for a spreadsheet: numbers as they are, no text a formula."""
+    cells = zip(map(row.get, THIN), to_text(row), strict=True)
+    return [text if isinstance(cell, int | float) else to_cell(text) for cell, text in cells]
 
 
 def _sign(row: Row, signature: Signature | None) -> Row:
