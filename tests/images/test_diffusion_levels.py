@@ -172,23 +172,28 @@ def test_a_term_that_is_left_out_is_unstated_and_others_stay():
     assert torch.equal(less, torch.from_numpy(one_hot({"shape": "oval"})))
 
 
-def test_what_is_told_moves_until_lesions_are_drawn_as_bright(monkeypatch):
+def test_what_is_told_moves_until_lesions_are_drawn_so(monkeypatch):
     """A generator that draws half of what it is told needs twice as much."""
-    pipeline = tiny.make_pipeline()
-    starts = dict(zip(dict(SLOTS), slot_bounds(), strict=True))
-    column = starts["echo_pattern"][0] + dict(SLOTS)["echo_pattern"].index("anechoic")
-    pipeline.ranges.known[column, 0], pipeline.ranges.means[column, 0] = 1.0, -1.5
-
-    def draw_half(pipeline, name, term, _count):
-        assert (name, term) == ("echo_pattern", "anechoic")
-        return 0.5 * float(pipeline.ranges.means[column, 0])
-
-    monkeypatch.setattr(fitting, "_mean_level", draw_half)
+    pipeline, slots = tiny.make_pipeline(), dict(SLOTS)
+    starts = dict(zip(slots, slot_bounds(), strict=True))
+    echo = starts["echo_pattern"][0] + slots["echo_pattern"].index("anechoic")
+    below = starts["posterior"][0] + slots["posterior"].index("shadowing")
+    means, known = pipeline.ranges.means, pipeline.ranges.known
+    known[echo, 0], means[echo, 0] = 1.0, -1.5
+    known[below, 1], means[below, 1] = 1.0, -1.0
+    monkeypatch.setattr(fitting, "_draw_lesions", lambda _, name, term, _count: [(name, term)])
+    tell = {"contrast": lambda: -20 + 10 * float(means[echo, 0])}
+    monkeypatch.setattr(fitting, "measure_image", lambda *_: {k: v() for k, v in tell.items()})
+    monkeypatch.setattr(
+        fitting.levels, "measure", lambda *_: np.array([0, 0.5 * float(means[below, 1]), 0])
+    )
     fitting.calibrate(pipeline, rounds=6, drawn=2)
-    assert float(pipeline.ranges.means[column, 0]) == pytest.approx(-3, abs=0.05)
-    assert not pipeline.ranges.means[:, 1:].any()
+    assert tell["contrast"]() == pytest.approx(fitting.CONTRASTS["anechoic"], abs=0.1)
+    assert float(means[below, 1]) == pytest.approx(-2, abs=0.05)
+    assert not means[:, 2].any()
 
 
-def test_levels_are_measured_of_findings_that_hold_the_term():
-    found = fitting._mean_level(tiny.make_pipeline(), "posterior", "shadowing", 2)
-    assert np.isfinite(found)
+def test_lesions_are_drawn_of_findings_that_hold_the_term():
+    pairs = fitting._draw_lesions(tiny.make_pipeline(), "posterior", "shadowing", 2)
+    assert len(pairs) == 2
+    assert all(image.shape == mask.shape and mask.any() for image, mask in pairs)

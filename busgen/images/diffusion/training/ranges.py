@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from busgen.arrays import Floats32
+from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
 from busgen.images.diffusion.conditions import SLOTS, slot_bounds, terms_of
@@ -20,6 +20,7 @@ from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE, NO_STYLE, STYLES
 from busgen.images.diffusion.training.latents import find_styles
 from busgen.images.training.examples import Caption, ImageSet
+from busgen.imaging.statistics import measure_image
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ
 from busgen.priors.conditions import Condition
@@ -32,7 +33,17 @@ from busgen.training_loop import make_draws
 
 WORDS = {True: "yes", False: "no", None: ""}
 OFTEN = 0.01  # of a style's captions
-MOVED = ("echo_pattern", "posterior")  # fields; a halo is drawn as the lexicon has it
+# What readers mean, grey levels: medians over BrEaST's lesions of inside minus ring, rounded
+# between two ways of taking the ring (docs/log); hyperechoic of nine lesions, -47 to 17.
+CONTRASTS = {
+    "anechoic": -57.0,
+    "hypoechoic": -29.0,
+    "heterogeneous": -27.0,
+    "complex_cystic_solid": -24.0,
+    "isoechoic": -19.0,
+    "hyperechoic": -5.0,
+}
+GREY_PER_LEVEL = 10.0  # by which a lesion is drawn brighter when told one level more
 AT_ONCE = 16  # images drawn together
 SEED = 20261201
 
@@ -89,36 +100,43 @@ def find_told(images: ImageSet) -> Tensor:
 
 
 def calibrate(pipeline: BreastUltrasoundPipeline, rounds: int, drawn: int) -> None:
-    """Move the mean of each term of `MOVED` until lesions drawn of it have the mean it has now.
+    """Move the mean of each echo pattern and posterior feature until lesions are drawn as it says.
 
-    Each of `rounds` draws `drawn` findings of the prior that hold the term, and moves its mean by
-    what they lack.
+    Those of an echo pattern get the median contrast of `CONTRASTS`, those of a posterior feature
+    the mean level that it has now. Each of `rounds` draws `drawn` findings of the prior that hold
+    the term, and moves its mean by what they lack.
     """
-    ranges, firsts = pipeline.ranges, _columns()
-    for name in MOVED:
-        level, wanted = FIELDS.index(name), ranges.means[:, FIELDS.index(name)].clone()
-        for column, term in enumerate(dict(SLOTS)[name], firsts[name]):
+    ranges, slots, firsts = pipeline.ranges, dict(SLOTS), _columns()
+    for name in ("echo_pattern", "posterior"):
+        level, fitted = FIELDS.index(name), ranges.means[:, FIELDS.index(name)].clone()
+        for column, term in enumerate(slots[name], firsts[name]):
             for _ in range(rounds if ranges.known[column, level] else 0):
-                found = _mean_level(pipeline, name, term, drawn)
-                moved = float(ranges.means[column, level] + wanted[column]) - found
+                pairs = _draw_lesions(pipeline, name, term, drawn)
+                if name == "echo_pattern":
+                    contrasts = [measure_image(*pair, None)["contrast"] for pair in pairs]
+                    lacking = (CONTRASTS[term] - float(np.median(contrasts))) / GREY_PER_LEVEL
+                else:
+                    found = [levels.measure(*pair)[level] for pair in pairs]
+                    lacking = float(fitted[column]) - float(np.nanmean(found))
+                moved = float(ranges.means[column, level]) + lacking
                 ranges.means[column, level] = float(np.clip(moved, -MOST, MOST))
 
 
-def _mean_level(pipeline: BreastUltrasoundPipeline, name: str, term: str, count: int) -> float:
-    """Return the mean level of lesions drawn of `count` findings, always the same, that hold it."""
+def _draw_lesions(
+    pipeline: BreastUltrasoundPipeline, name: str, term: str, count: int
+) -> list[tuple[Pixels, Pixels]]:
+    """Return images and masks of `count` findings, always the same, that hold a term."""
     where = Request((Condition(name, "in", (term,)),))
     findings = draw(with_scanners(load_prior(), LIKE), count, SEED, request=where)
-    masks, found = load_mask_engine("semantic_curvature", SIDE).draw(findings), []
+    masks, images = load_mask_engine("semantic_curvature", SIDE).draw(findings), []
     for start in range(0, count, AT_ONCE):
         rows, draws = slice(start, start + AT_ONCE), make_draws(SEED, start, pipeline.device)
         conditions = pipeline.encode_findings(findings[rows], masks[rows])
         shape = (len(findings[rows]), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
         noise = torch.randn(shape, generator=draws.noise, device=pipeline.device)
         drawn = pipeline(conditions, noise, draw_noise(shape[0], SIDE, draws.noise))
-        grey = (drawn * 255).round().to(torch.uint8).cpu().numpy()
-        levels_of = (levels.measure(*pair) for pair in zip(grey, masks[rows], strict=True))
-        found += [own[FIELDS.index(name)] for own in levels_of]
-    return float(np.nanmean(found))
+        images += list((drawn * 255).round().to(torch.uint8).cpu().numpy())
+    return list(zip(images, masks, strict=True))
 
 
 def _columns() -> dict[str, int]:
