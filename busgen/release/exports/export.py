@@ -57,9 +57,11 @@ def export(
 
 def _require_ids(folder: Path) -> None:
     """Raise `DataError` if an id, which names files, cannot on every disk, or stands twice."""
+    if not (files := find_files(folder)):  # a release of no sample
+        return
     with sql.connect() as connection:
         found = connection.execute(
-            f"SELECT sample_id, count(*) FROM {sql.from_parquet(find_files(folder))} GROUP BY 1 "
+            f"SELECT sample_id, count(*) FROM {sql.from_parquet(files)} GROUP BY 1 "
             f"HAVING count(*) > 1 OR NOT regexp_full_match(sample_id, '{schema.ID}') LIMIT 1"
         ).fetchone()
     if found:
