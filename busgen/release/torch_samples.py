@@ -3,7 +3,7 @@
 In: a `Dataset`. Out: torch's `Dataset`.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -11,8 +11,11 @@ from torch.utils import data
 
 from busgen.schema import PATHOLOGIES
 
-if TYPE_CHECKING:
-    from busgen.release.dataset import Dataset
+
+class _Samples(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
 
 
 class TorchSamples(data.Dataset[dict[str, Tensor | str]]):
@@ -22,7 +25,7 @@ class TorchSamples(data.Dataset[dict[str, Tensor | str]]):
     of the pathology among `busgen.schema.PATHOLOGIES`; `sample_id` and `text`.
     """
 
-    def __init__(self, samples: "Dataset") -> None:
+    def __init__(self, samples: _Samples) -> None:
         self.samples = samples
 
     def __len__(self) -> int:
