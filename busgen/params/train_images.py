@@ -53,6 +53,14 @@ class DecoderParams(ScheduleParams):
     rate: float = Field(default=4e-4, gt=0)
 
 
+class LastStepsParams(ScheduleParams):
+    """The network's last steps: brought nearer to the mean of real images through the decoder."""
+
+    steps: int = Field(default=400, ge=0)
+    batch: int = Field(default=8, ge=1)
+    rate: float = Field(default=5e-5, gt=0)
+
+
 class LevelsParams(Section):
     """What echo patterns are told as: moved `rounds` times, each by what `drawn` lesions lack."""
 
@@ -70,7 +78,7 @@ class AdapterParams(ScheduleParams):
 
 
 class TrainImagesParams(Section):
-    """Stage `train_images`: autoencoder, denoising network, guidance, decoder.
+    """Stage `train_images`: autoencoder, denoising network, guidance, decoder, last steps.
 
     `start` is the folder of a trained generator to begin with: the latents of its autoencoder are
     kept, its denoising network and its decoder learn on.
@@ -82,6 +90,7 @@ class TrainImagesParams(Section):
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
     decoder: DecoderParams = DecoderParams()
+    last_steps: LastStepsParams = LastStepsParams()
     levels: LevelsParams = LevelsParams()
     adapter: AdapterParams = AdapterParams()
     half_precision: bool = True

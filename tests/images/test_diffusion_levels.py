@@ -1,5 +1,7 @@
 """Levels: what is measured comes back from what is told, and terms keep their order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny_diffusion as tiny
@@ -91,20 +93,35 @@ def ranges():
     values += list(np.c_[np.full((50, 2), np.nan), rng.normal(0.2, 0.4, 50)])
     captions += [Caption("benign", echo_pattern="hyperechoic")] * (FEWEST - 1)
     values += [np.array([1.0, np.nan, np.nan])] * (FEWEST - 1)
-    return fit_ranges(captions, np.array(values, np.float32))
+    return fit(captions, values)
 
 
-def told(ranges, place=0.0, **stated):
+def fit(captions, values, datasets="breast"):
+    """Return the ranges of images of BrEaST, or of `datasets`, whose levels are `values`."""
+    crops = tiny.make_crops(len(captions), 8)
+    datasets = np.broadcast_to(datasets, len(captions))
+    scanners = np.where(datasets == "breast", "BrEaST", "BUSI")
+    crops = replace(crops, datasets=datasets, scanners=scanners)
+    return fit_ranges(ImageSet(crops, tuple(captions)), np.array(values, np.float32))
+
+
+def told(ranges, place=0.0, style="BrEaST", **stated):
     text = torch.from_numpy(one_hot(stated))[None]
-    values, sure = ranges(text, torch.full((1, LEVELS), place))
+    styles = torch.tensor([STYLES.index(style)])
+    values, sure = ranges(text, torch.full((1, LEVELS), place), styles)
     return values[0].numpy(), sure[0].numpy()
+
+
+def spread(ranges):
+    """Return the levels' spread about a term's mean on BrEaST."""
+    return (ranges.spread * ranges.widths[STYLES.index("BrEaST")]).numpy()
 
 
 def test_ranges_are_the_measured_means_with_one_spread(ranges):
     values, sure = told(ranges, echo_pattern="anechoic", posterior="combined", halo=False)
-    assert np.allclose(values, (-2, 2, 0.2), atol=0.15)
+    assert np.allclose(values, (-2, 2, 0), atol=0.15)  # of a rim the mean of all lesions
     assert sure.tolist() == [1, 1, 1]
-    assert np.allclose(ranges.spread.numpy(), (0.3, 0.5, 0.4), atol=0.08)
+    assert np.allclose(spread(ranges), (0.3, 0.5, 0.4), atol=0.08)
 
 
 def test_a_term_that_is_not_stated_or_hardly_known_tells_no_level(ranges):
@@ -120,13 +137,36 @@ def test_the_same_place_keeps_terms_in_order(ranges, place):
 
 def test_a_halo_is_brighter_as_the_lexicon_has_it(ranges):
     rims = [told(ranges, halo=value)[0][2] for value in (False, True)]
-    assert rims[1] - rims[0] == pytest.approx(HALO * float(ranges.spread[2]), rel=1e-4)
+    assert rims[1] - rims[0] == pytest.approx(HALO * spread(ranges)[2], rel=1e-4)
+
+
+def test_rims_are_as_bright_in_the_mean_whatever_share_has_a_halo():
+    rims = np.random.default_rng(0).normal(0.3, 0.4, 60)
+    captions = [Caption("benign", halo=bool(k % 3 == 0)) for k in range(60)]
+    ranges = fit(captions, np.c_[np.full((60, 2), np.nan), rims])
+    drawn = [told(ranges, halo=caption.halo)[0][2] for caption in captions]
+    assert np.mean(drawn) == pytest.approx(rims.mean(), abs=1e-4)
+
+
+def test_a_term_is_as_far_from_the_mean_of_each_scanner_in_its_own_spread():
+    rng = np.random.default_rng(0)
+    echo = np.repeat(["anechoic", "hypoechoic"], 40)
+    captions = [Caption("benign", echo_pattern=term) for term in (*echo, *echo)]
+    level = np.where(echo == "anechoic", -2.0, 0.0) + rng.normal(0, 0.3, 80)
+    values = np.full((160, LEVELS), np.nan)
+    values[:80, 0], values[80:, 0] = level, 3 * level - 1
+    ranges = fit(captions, values, np.repeat(["breast", "busi"], 80))
+    for term, mean in (("anechoic", -2.0), ("hypoechoic", 0.0)):
+        assert told(ranges, echo_pattern=term)[0][0] == pytest.approx(mean, abs=0.15)
+        other = told(ranges, style="BUSI", echo_pattern=term)[0][0]
+        assert other == pytest.approx(3 * mean - 1, abs=0.4)
+    assert torch.equal(ranges.centres[STYLES.index("GE Logiq 5")], ranges.centres[NO_STYLE])
 
 
 def test_half_a_statement_is_told_by_half(ranges):
     rows = [one_hot({"echo_pattern": term}) for term in ("anechoic", "isoechoic")]
     both = torch.from_numpy(np.mean(rows, axis=0))[None]
-    values, sure = ranges(both, torch.zeros(1, LEVELS))
+    values, sure = ranges(both, torch.zeros(1, LEVELS), torch.tensor([STYLES.index("BrEaST")]))
     assert float(sure[0, 0]) == pytest.approx(1)
     assert float(values[0, 0]) == pytest.approx(-1, abs=0.15)
 
@@ -140,7 +180,7 @@ def test_places_of_seeds_are_standard_normal_and_repeat():
 
 
 def test_fields_never_seen_have_no_range():
-    generated = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
+    generated = fit([Caption("benign")] * 9, np.zeros((9, LEVELS)))
     values, sure = told(generated, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()
@@ -181,11 +221,12 @@ def test_what_is_told_moves_until_lesions_are_drawn_so(monkeypatch):
     means, known = pipeline.ranges.means, pipeline.ranges.known
     known[echo, 0], means[echo, 0] = 1.0, -1.5
     known[below, 1], means[below, 1] = 1.0, -1.0
-    monkeypatch.setattr(fitting, "_draw_lesions", lambda _, name, term, _count: [(name, term)])
+    pipeline.ranges.centres[3, 1], pipeline.ranges.widths[3, 1] = 0.7, 2.0
+    monkeypatch.setattr(fitting, "_draw_lesions", lambda *_: [(None, None, 3)])
     tell = {"contrast": lambda: -20 + 10 * float(means[echo, 0])}
     monkeypatch.setattr(fitting, "measure_image", lambda *_: {k: v() for k, v in tell.items()})
     monkeypatch.setattr(
-        fitting.levels, "measure", lambda *_: np.array([0, 0.5 * float(means[below, 1]), 0])
+        fitting.levels, "measure", lambda *_: np.array([0, 0.7 + float(means[below, 1]), 0])
     )
     fitting.calibrate(pipeline, rounds=6, drawn=2)
     assert tell["contrast"]() == pytest.approx(fitting.CONTRASTS["anechoic"], abs=0.1)
@@ -194,6 +235,7 @@ def test_what_is_told_moves_until_lesions_are_drawn_so(monkeypatch):
 
 
 def test_lesions_are_drawn_of_findings_that_hold_the_term():
-    pairs = fitting._draw_lesions(tiny.make_pipeline(), "posterior", "shadowing", 2)
-    assert len(pairs) == 2
-    assert all(image.shape == mask.shape and mask.any() for image, mask in pairs)
+    lesions = fitting._draw_lesions(tiny.make_pipeline(), "posterior", "shadowing", 2)
+    assert len(lesions) == 2
+    assert all(image.shape == mask.shape and mask.any() for image, mask, _ in lesions)
+    assert all(0 <= style < NO_STYLE for *_, style in lesions)

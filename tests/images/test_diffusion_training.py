@@ -15,7 +15,7 @@ from busgen.images.diffusion.conditions import empty_text
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.training import autoencoder, decoder, flow
+from busgen.images.diffusion.training import autoencoder, decoder, flow, last_steps
 from busgen.images.diffusion.training.autoencoder import standardise
 from busgen.images.diffusion.training.decoder_examples import (
     draw_examples,
@@ -90,6 +90,14 @@ def make_decoder(monkeypatch):
     return decoder.Trainee(model, examples, images.crops, PACE), pipeline
 
 
+def make_last_steps(crops=None):
+    """Return what tunes a network's last steps."""
+    images = ImageSet(crops or tiny.make_crops(6), (CAPTION,) * 6)
+    pipeline = tiny.make_pipeline()
+    known, held_out = (last_steps.make_examples(pipeline, images, views) for views in (2, 1))
+    return last_steps.Trainee(pipeline, known, held_out)
+
+
 def told(folder):
     """Return the log without its times."""
     lines = (folder / "log.jsonl").read_text().splitlines()
@@ -97,7 +105,7 @@ def told(folder):
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
-@pytest.mark.parametrize("which", ["autoencoder", "flow", "guided", "decoder"])
+@pytest.mark.parametrize("which", ["autoencoder", "flow", "guided", "decoder", "last_steps"])
 def test_a_killed_training_ends_with_the_same_weights_and_log(
     which, views, stated, tmp_path, monkeypatch
 ):
@@ -106,6 +114,8 @@ def test_a_killed_training_ends_with_the_same_weights_and_log(
             return make_autoencoder(monkeypatch)
         if which == "decoder":
             return make_decoder(monkeypatch)[0]
+        if which == "last_steps":
+            return make_last_steps()
         return make_flow(views, stated, Guidance(text=2.0) if which == "guided" else None)
 
     whole = train(make(), PACE, tmp_path / "whole")
@@ -269,3 +279,35 @@ def test_the_distance_of_features_falls_toward_real_ones():
     distance(drawn, styles).backward()
     assert float((drawn.grad.mean(dim=0) > 0).float().mean()) > 0.9  # downhill is toward them
     assert int(distance.count) == 600
+
+
+def test_last_steps_bring_features_nearer_and_leave_the_autoencoder(tmp_path, monkeypatch):
+    monkeypatch.setattr(last_steps, "REMEMBERED", 12)
+    """Of a decoder that never learned another one shows latents: as blocks, real ones brighter."""
+    blocks = np.random.default_rng(0).normal(180, 30, (6, 8, 8)).clip(0, 255).astype(np.uint8)
+    real = blocks.repeat(FACTOR, axis=1).repeat(FACTOR, axis=2)
+    trainee = make_last_steps(replace(tiny.make_crops(6), images=real))
+    autoencoder = copy.deepcopy(trainee.autoencoder)
+
+    def decode(latents, _grain):
+        grey = latents.mean(dim=1, keepdim=True)
+        return grey.repeat_interleave(FACTOR, 2).repeat_interleave(FACTOR, 3).tanh()
+
+    monkeypatch.setattr(trainee.autoencoder, "decode", decode)
+    before = trainee.validate(trainee.modules, 0)["validation_shift"]
+    pace = Schedule(steps=80, batch=4, rate=5e-3, warmup=5, average=0.8)
+    mean = train(trainee, pace, tmp_path)
+    assert trainee.validate(mean, 80)["validation_shift"] < 0.9 * before
+    assert tiny.tensors_equal(trainee.autoencoder, autoencoder)
+
+
+def test_the_prior_is_asked_for_what_captions_leave_open():
+    images = ImageSet(tiny.make_crops(4), (CAPTION, CAPTION, Caption("malignant"), Caption()))
+    findings = last_steps.ask_prior(images)
+    assert [f.pathology for f in findings[:3]] == ["benign", "benign", "malignant"]
+    assert findings[0].shape == "oval"
+    assert findings[0].echo_pattern == "hypoechoic"
+    assert findings[2].echo_pattern is not None
+    assert [f.scanner for f in findings] == ["BrEaST", "BUSI"] * 2
+    strange = replace(images.crops, scanners=np.array(["BrEaST", "a lab's", "BUSI", "BUSI"]))
+    assert last_steps.ask_prior(ImageSet(strange, images.captions))[1] is None

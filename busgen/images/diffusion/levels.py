@@ -27,7 +27,7 @@ MOST = 4.0  # of SCALES: what lies beyond is told as this
 FEWEST = 5  # images of which a term's mean is taken; rarer terms are told by the text alone
 # By the lexicon a halo is a bright rim; where BrEaST's readers see one no rim is measured to be
 # brighter (AUC .45), so the term is drawn as the lexicon has it.
-HALO = 1.5  # spreads above a rim without
+HALO = 1.0  # spreads above a rim without
 
 
 def measure(image: Pixels, mask: Pixels) -> Floats32:
@@ -63,8 +63,11 @@ def paint(values: Tensor, stated: Tensor, shown: Pixels) -> Tensor:
 class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Each term's mean (N_TERMS, LEVELS), whether it has one, and the levels' spread about it.
 
-    `told` (styles, slots) says which slots the captions of a style's images state. What only one
-    hospital's readers state tells a network of their images: told of another's, it draws theirs.
+    In standard deviations from the mean of a scanner's lesions, `centres` and `widths` (styles,
+    LEVELS): the same lesion is darker on one scanner than on another, and readers of neither call
+    most lesions bright. `told` (styles, slots) says which slots the captions of a style's images
+    state. What only one hospital's readers state tells a network of their images: told of
+    another's, it draws theirs.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -73,17 +76,20 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("means", torch.zeros(N_TERMS, LEVELS))
         self.register_buffer("known", torch.zeros(N_TERMS, LEVELS))
         self.register_buffer("spread", torch.ones(LEVELS))
+        self.register_buffer("centres", torch.zeros(len(STYLES) + 1, LEVELS))
+        self.register_buffer("widths", torch.ones(len(STYLES) + 1, LEVELS))
         self.register_buffer("told", torch.ones(len(STYLES) + 1, len(SLOTS)))
 
-    def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, stated: Tensor, place: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
         """Return levels and how surely they are stated, (N, LEVELS) each.
 
         `stated` (N, N_TERMS) terms, as `terms.terms_of` gives them; `place` (N, LEVELS) standard
-        normal: where in a term's range. The same place in the ranges of two terms differs as their
-        means do.
+        normal: where in a term's range; `styles` (N,). The same place in the ranges of two terms
+        differs as their means do.
         """
         known = stated @ self.known
-        return stated @ self.means + known * self.spread * place, known
+        apart = stated @ self.means + known * self.spread * place
+        return known * self.centres[styles] + apart * self.widths[styles], known
 
 
 def draw_place(seed: int) -> Tensor:

@@ -124,7 +124,8 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`. All terms
         set levels; the network is told in words what captions of a style's images state.
         """
-        values, conditions = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
+        own = self.ranges.device
+        values, conditions = self.ranges(text.to(own), place.to(own), styles.to(own))
         shown = np.stack([weigh(mask) for mask in masks])
         device = self.unet.device
         levels = paint(values, conditions, shown).to(device)

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-DIMENSIONS = 64  # principal axes of real patches, scaled to variance 1
+DIMENSIONS = 64  # principal axes of real patches, scaled to variance 1, ...
+LEAST = 1e-4  # but those along which they hardly vary, over the first
 REMEMBERED = 768  # drawn patches
-FEWEST = 256  # of them before the loss counts
+READY = 1 / 3  # share of them from which on the loss counts
 
 
 class FeatureDistance(nn.Module):
     """The loss and what it remembers; checkpoints keep its buffers.
 
-    `features` (N, F) as `measure` and `styles` (N,) of real patches.
+    `features` (N, F) as `measure` and `styles` (N,) of real patches; `remembered` drawn patches.
     """
 
     mean: Tensor
@@ -30,32 +31,40 @@ class FeatureDistance(nn.Module):
     drawn_styles: Tensor
     count: Tensor
 
-    def __init__(self, features: Tensor, styles: Tensor) -> None:
+    def __init__(self, features: Tensor, styles: Tensor, remembered: int = REMEMBERED) -> None:
         super().__init__()
         mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
         standard = (features - mean) / spread
         _, sizes, rows = torch.linalg.svd(standard, full_matrices=False)
-        size = min(DIMENSIONS, len(rows))
+        size = min(DIMENSIONS, int((sizes > LEAST * sizes[0]).sum()))
         axes = rows[:size].T / (sizes[:size] / len(features) ** 0.5 + 1e-6)
         for name, value in (("mean", mean), ("spread", spread), ("axes", axes)):
             self.register_buffer(name, value)
         self.register_buffer("real", standard @ axes)
         self.register_buffer("real_styles", styles)
-        self.register_buffer("drawn", torch.zeros(REMEMBERED, size))
-        self.register_buffer("drawn_styles", torch.zeros(REMEMBERED, dtype=torch.long))
+        self.register_buffer("drawn", torch.zeros(remembered, size))
+        self.register_buffer("drawn_styles", torch.zeros(remembered, dtype=torch.long))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
     def forward(self, features: Tensor, styles: Tensor) -> Tensor:
-        """Return the loss of drawn patches' features (N, F), and remember them."""
+        """Return the loss of drawn patches' features (N, F), and remember them.
+
+        In float32 whatever computes around it: half precision has three digits.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            return self._compare(features.float(), styles)
+
+    def _compare(self, features: Tensor, styles: Tensor) -> Tensor:
         points = (features - self.mean) / self.spread @ self.axes
-        held = min(int(self.count), REMEMBERED)
+        remembered = len(self.drawn)
+        held = min(int(self.count), remembered)
         loss = points.new_zeros(())
-        if len(points) and held >= min(FEWEST, REMEMBERED):
+        if len(points) and held >= READY * remembered:
             before = self.drawn[:held].clone()  # gradients are found after it is written to
             near_drawn = _kernel(points, before, styles, self.drawn_styles[:held])
             near_real = _kernel(points, self.real, styles, self.real_styles)
             loss = 2 * (near_drawn.mean() - near_real.mean())
-        places = (torch.arange(len(points), device=points.device) + self.count) % REMEMBERED
+        places = (torch.arange(len(points), device=points.device) + self.count) % remembered
         self.drawn[places] = points.detach()
         self.drawn_styles[places] = styles
         self.count += len(points)

@@ -40,7 +40,7 @@ from busgen.templates import card_of
 from busgen.training_loop import LOG, Schedule, make_draws
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
-PARTS = ("autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
+PARTS = ("autoencoder", *NETWORK, "decoder", "last_steps")  # in the order in which they are trained
 CARD, RECORD = "README.md", "bench.json"  # the latter of `busgen bench images`, in EVIDENCE
 EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
 SHEET = "samples.png"  # in it: what the generator draws by default

@@ -1,8 +1,8 @@
 """Stage `train_images`: images of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
-autoencoder, denoising network with guidance folded in, decoder tuned, card, log. A killed training
-goes on from its last checkpoint.
+autoencoder, denoising network with guidance folded in, decoder and last steps tuned, card, log. A
+killed training goes on from its last checkpoint.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,14 @@ from busgen.images.diffusion.engine import KIND, load_model
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training import autoencoder, decoder, flow, latents, ranges
-from busgen.images.diffusion.training.decoder import AVERAGE
+from busgen.images.diffusion.training import (
+    autoencoder,
+    decoder,
+    flow,
+    last_steps,
+    latents,
+    ranges,
+)
 from busgen.images.diffusion.training.decoder_examples import make_examples
 from busgen.images.diffusion.training.flow import Network, build_network
 from busgen.images.diffusion.training.latents import Views
@@ -46,9 +52,7 @@ def train(training: Training, tick: OnProgress) -> Path:
 def _train(training: Training, tick: OnProgress) -> None:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, tick)
-    read = ranges.select(images["train"])
-    fitted = ranges.fit_ranges(read.captions, latents.measure(read.crops))
-    fitted.told.copy_(ranges.find_told(images["train"]))
+    fitted = ranges.fit_ranges(images["train"], latents.measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, fitted)
     if parts := [part for part in NETWORK if part in training.parts]:
         views = _views(training, images, autoencoder)
@@ -59,6 +63,8 @@ def _train(training: Training, tick: OnProgress) -> None:
             pipeline = _learn(training, part, pipeline, views, stated, tick)
     if "decoder" in training.parts:
         pipeline = _decoder(training, pipeline, images, tick)
+    if "last_steps" in training.parts:
+        pipeline = _last_steps(training, pipeline, images, tick)
     asked = training.params.levels
     ranges.calibrate(pipeline, asked.rounds, asked.drawn)
     publish(training, images, pipeline)
@@ -146,8 +152,28 @@ def _decoder(
     """Return the pipeline, its decoder tuned to real images."""
     pipeline.to(resolve_device())
     examples, held_out = make_examples(pipeline, images["train"]), images["validation"].crops
-    schedule = replace(training.schedule("decoder"), average=AVERAGE)
+    schedule = replace(training.schedule("decoder"), average=decoder.AVERAGE)
     trainee = decoder.Trainee(pipeline.autoencoder, examples, held_out, schedule)
     trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
+    pipeline.register_modules(**trained)
+    return pipeline
+
+
+def _last_steps(
+    training: Training,
+    pipeline: BreastUltrasoundPipeline,
+    images: Mapping[str, ImageSet],
+    tick: OnProgress,
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline, its network tuned by what it draws."""
+    pipeline.to(resolve_device())
+    known, held_out = (
+        last_steps.make_examples(pipeline, images[split], views)
+        for split, views in zip(SPLITS, (last_steps.VIEWS, 1), strict=True)
+    )
+    trainee = last_steps.Trainee(pipeline, known, held_out)
+    schedule = training.schedule("last_steps")
+    schedule = replace(schedule, average=last_steps.AVERAGE, warmup=last_steps.WARMUP)
+    trained = training_loop.train(trainee, schedule, training.work / "last_steps.training", tick)
     pipeline.register_modules(**trained)
     return pipeline
