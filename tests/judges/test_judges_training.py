@@ -12,7 +12,8 @@ from tiny_judges import CLASSIFIER, SEGMENTER, ellipses, tiny_judges
 
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import Box
-from busgen.judges.judges import Window
+from busgen.io import read_json
+from busgen.judges.judges import SHIPPED, Window
 from busgen.judges.training import batches, library, stage
 from busgen.judges.training.fit import Member, Recipe, compute_loss, train
 from busgen.params.presets import with_preset
@@ -253,6 +254,7 @@ def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
     assert sum(ticks) == plan.n == 24 + 18
     assert (judges.classifier.slope, judges.classifier.intercept) != (1.0, 0.0)
     record = library.publish(tmp_path / "work" / "judges", PARAMS, [table], table, tmp_path / "out")
+    assert "## Without breast, bus_bra" in (tmp_path / "out" / "segmenter.md").read_text()
     assert record["test"]["segmenter"]["busi"]["n"] == 15
     assert record["test"]["classifier"]["auc"]["busi"]["n"] == 15
     assert record["test"]["segmenter"]["normals_left_empty"]["n"] == 3
@@ -268,6 +270,24 @@ def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
     assert ticks == [job.n for job in plan.jobs]
     stored = load_file(tmp_path / "out" / "segmenter.safetensors")
     assert all(v.dtype == torch.float16 for v in stored.values() if v.is_floating_point())
+
+
+def test_the_card_tells_what_changes_without_a_dataset():
+    record = read_json(SHIPPED / library.SCORES)
+    assert all("## Without" not in card for card in library.write_card(record).values())
+    del record["data"]["busi"]
+    scores = {name: {"busi": {"value": 0.5, "interval": [0.4, 0.6]}} for name in ("seg", "auc")}
+    left_out = {"segmenter": scores["seg"], "classifier": {"auc": scores["auc"]}}
+    cards = library.write_card(record | {"left_out": {"busi": left_out}})
+    assert "## Without busi" in cards["segmenter.md"]
+    assert (
+        "| Dice, test patients, busi | 0.744 (0.679 to 0.813) | 0.500 (0.400 to 0.600) |"
+        in (cards["segmenter.md"])
+    )
+    assert (
+        "| AUC, test patients, busi | 0.967 (0.930 to 0.993) | 0.500 (0.400 to 0.600) |"
+        in (cards["classifier.md"])
+    )
 
 
 def test_crops_are_read_as_written(tmp_path):

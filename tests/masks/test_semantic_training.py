@@ -120,6 +120,8 @@ def test_what_is_published_tells_how_it_came_about(trained):
     assert "Not measured yet" in card
     facts = read_json(trained / "evidence" / "facts.json")
     assert facts["outlines"]["train"] > 20
+    assert "## Without bus_bra" in card  # which the one that ships learned from
+    assert f"| outlines, train | 1557 | {facts['outlines']['train']} |" in card
     log = (trained / "evidence" / "log.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["validation_loss"] > 0
     assert not list(trained.parent.glob(".masks.work"))

@@ -17,7 +17,7 @@ import numpy as np
 from busgen import folders, io, seeds
 from busgen.arrays import Bools, Indices, Names
 from busgen.folders import write_folder
-from busgen.judges.judges import FILES, SPEC, Judges, load_judges
+from busgen.judges.judges import FILES, SHIPPED, SPEC, Judges, load_judges
 from busgen.judges.training import stage
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.cohort import find_cohort, find_tables
@@ -26,7 +26,7 @@ from busgen.stats.calibration import calibration_error, debiased_error, error_fl
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Rows, Score, interval, mean_score
 from busgen.stats.roc import auc, auc_score
-from busgen.templates import card_of
+from busgen.templates import card_of, tell_changes
 
 SCORES = "scores.json"
 JUDGES = "judges"
@@ -35,7 +35,10 @@ FOUND = 0.005  # of an image's area: less is not counted as a lesion found
 
 
 class Training(NamedTuple):
-    """A training that can start: its tables, its crops, where it works and where it ends."""
+    """A training that can start: its tables, its crops, where it works and where it ends.
+
+    `left_out`: tables of datasets that it is not to learn from.
+    """
 
     params: TrainJudgesParams
     tables: tuple[Path, ...]
@@ -44,6 +47,7 @@ class Training(NamedTuple):
     work: Path
     out: Path
     plan: stage.Plan
+    left_out: tuple[Path, ...] = ()
 
 
 def resolve(
@@ -59,7 +63,8 @@ def resolve(
     work = stage.work_folder(tables, cohort, params, folders.work_path(out))
     splits = stage.prepare(tables, cohort, work)
     plan = stage.plan(params, splits["train"], work)
-    return Training(params, tuple(tables), cohort, splits, work, out, plan)
+    left_out = tuple(path for path in find_tables(folder) if path not in tables)
+    return Training(params, tuple(tables), cohort, splits, work, out, plan, left_out)
 
 
 def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
@@ -71,7 +76,9 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
     mapped = partial(stage.map_jobs, workers=params.workers, tick=tick)
     with folders.lock_folder(out, JUDGES):
         stage.train(training.plan, training.splits, work, mapped)
-        record = publish(work / stage.TRAINED, params, training.tables, training.cohort, out)
+        record = publish(
+            work / stage.TRAINED, params, training.tables, training.cohort, out, training.left_out
+        )
         folders.clear_work(out)
     return record
 
@@ -152,12 +159,17 @@ def _measure(score: Score, groups: Names, stream: str) -> Record:
 
 
 def publish(
-    judges: Path, params: TrainJudgesParams, tables: Sequence[Path], cohort: Path, out: Path
+    judges: Path,
+    params: TrainJudgesParams,
+    tables: Sequence[Path],
+    cohort: Path,
+    out: Path,
+    left_out: Sequence[Path] = (),
 ) -> Record:
     """Write the judges in the folder `judges` to `out` with scores and cards, all of it or nothing.
 
     The crops by split lie beside `judges`. Data sets among `tables` that the judges did not learn
-    from are scored whole. Returns what `scores.json` holds.
+    from are scored whole, of those `left_out` the test patients. Returns what `scores.json` holds.
     """
     crops = {split: load_crops(judges.parent / split) for split in SPLITS}
     loaded = load_judges(judges, "cpu")
@@ -169,6 +181,10 @@ def publish(
         "test": score(loaded, crops["test"]),
         "other": {
             path.parent.name: score(loaded, read_crops([path], cohort, SPLITS)) for path in strange
+        },
+        "left_out": {
+            path.parent.name: score(loaded, read_crops([path], cohort, ("test",)))
+            for path in left_out
         },
     }
     with write_folder(out, JUDGES) as partial:
@@ -204,5 +220,32 @@ def write_card(record: Mapping[str, Any]) -> dict[str, str]:
     """Return file name -> Markdown; data sets that were not learned from are marked *."""
     card = card_of(Path(__file__).parent)
     scored = [("", record["test"]), *((" *", scores) for scores in record["other"].values())]
-    judges = ("segmenter", "classifier")
-    return {f"{judge}.md": card.render(record, judge=judge, scored=scored) for judge in judges}
+    return {
+        f"{judge}.md": card.render(
+            record, judge=judge, scored=scored, changes=_changes(record, judge)
+        )
+        for judge in ("segmenter", "classifier")
+    }
+
+
+def _changes(record: Mapping[str, Any], judge: str) -> str:
+    """Return what the card of a judge tells of datasets that were left out: scores beside ours."""
+    shipped = io.read_json(SHIPPED / SCORES)
+    names = [name for name, told in record["data"].items() if told["weights_may_ship"]]
+    this, rows = _tell(record["test"][judge]), list[tuple[str, str, str]]()
+    for name, scores in record["left_out"].items():
+        this[name] = _tell(scores[judge])[name]
+    for name, told in _tell(shipped["test"][judge]).items():
+        what = "Dice" if judge == "segmenter" else "AUC"
+        rows.append((f"{what}, test patients, {name}", told, this.get(name, "-")))
+    return tell_changes(names, list(shipped["data"]), rows)
+
+
+def _tell(scores: Mapping[str, Any]) -> dict[str, str]:
+    """Return a judge's scores by dataset with their intervals, as a card writes them."""
+    known = scores.get("auc", scores)
+    told = {name: part for name, part in known.items() if "interval" in part}
+    return {
+        name: "{:.3f} ({:.3f} to {:.3f})".format(part["value"], *part["interval"])
+        for name, part in told.items()
+    }

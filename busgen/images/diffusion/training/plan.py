@@ -24,7 +24,7 @@ from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.engine import KIND, checked_hash, save_model
+from busgen.images.diffusion.engine import KIND, SHIPPED, checked_hash, save_model
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE
 from busgen.images.training.examples import BOUNDS, ImageSet
@@ -36,7 +36,7 @@ from busgen.priors.network import load_prior
 from busgen.priors.scanners import with_scanners
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import SIDE, origin_of
-from busgen.templates import card_of
+from busgen.templates import card_of, tell_changes
 from busgen.training_loop import LOG, Schedule, make_draws
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
@@ -178,8 +178,21 @@ def write_card(folder: Path) -> None:
         parts=_parts(evidence, params, facts["trained"]),
         sheet=f"{EVIDENCE}/{SHEET}",
         record=io.read_json(measured) if measured.is_file() else None,
+        changes=_changes(facts),
     )
     io.write_text(folder / CARD, text)
+
+
+def _changes(facts: Mapping[str, Any]) -> str:
+    """Return what the card tells of datasets that were left out."""
+    shipped = io.read_json(SHIPPED / EVIDENCE / "facts.json")
+
+    def count(of: Mapping[str, Any], split: str) -> str:
+        return str(sum(each[split] for each in of["data"].values()))
+
+    rows = [(f"images, {s}", count(shipped, s), count(facts, s)) for s in ("train", "validation")]
+    read = "images whose readers state terms", str(shipped["described"]), str(facts["described"])
+    return tell_changes(facts["data"], shipped["data"], [*rows, read])
 
 
 def _parts(

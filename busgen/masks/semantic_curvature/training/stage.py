@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from busgen import folders, io, training_loop
 from busgen.code import hash_code
 from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
 from busgen.masks.semantic_curvature.codes import forget
-from busgen.masks.semantic_curvature.engine import OutlineFlow, save_model
+from busgen.masks.semantic_curvature.engine import SHIPPED, OutlineFlow, save_model
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import origin_of, weights_may_ship
-from busgen.templates import card_of
+from busgen.templates import card_of, tell_changes
 from busgen.training_loop import LOG, Draws, Metrics, OnProgress, Schedule, make_draws
 
 FORGET = 0.1  # how often each part of the conditions is not told
@@ -169,13 +170,34 @@ def publish(training: Training, examples: Mapping[str, Examples], network: Outli
 def write_card(folder: Path) -> None:
     """Write the card of the generator in `folder` from what stands in it."""
     evidence, scores = folder / EVIDENCE, folder / SCORES
-    lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
-    examined = [line for line in lines if "validation_loss" in line]
+    facts, last, best = _learned(folder)
     text = card_of(Path(__file__).parent).render(
-        **io.read_json(evidence / "facts.json"),
+        **facts,
         params=io.read_json(evidence / "params.json"),
-        steps=lines[-1]["step"],
-        best=min(examined, key=lambda line: float(line["validation_loss"])),
+        steps=last["step"],
+        best=best,
         scores=io.read_json(scores) if scores.is_file() else None,
+        changes=_changes(folder),
     )
     io.write_text(folder / CARD, text)
+
+
+def _learned(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return facts about a generator's data, the last line of its log, and the best one's."""
+    lines = (folder / EVIDENCE / LOG).read_text("utf-8").splitlines()
+    log = [json.loads(line) for line in lines]
+    examined = [line for line in log if "validation_loss" in line]
+    best = min(examined, key=lambda line: float(line["validation_loss"]))
+    return io.read_json(folder / EVIDENCE / "facts.json"), log[-1], best
+
+
+def _changes(folder: Path) -> str:
+    """Return what the card tells of datasets that were left out."""
+    (own, _, best), (shipped, _, known) = _learned(folder), _learned(SHIPPED)
+    outlines = [
+        (f"outlines, {split}", str(shipped["outlines"][split]), str(own["outlines"][split]))
+        for split in own["outlines"]
+    ]
+    loss = "loss on each one's own validation patients"
+    losses = (loss, str(known["validation_loss"]), str(best["validation_loss"]))
+    return tell_changes(own["data"], shipped["data"], [*outlines, losses])
