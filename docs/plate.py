@@ -1,7 +1,7 @@
 """Draw docs/plate.png: synthetic images of a release with outlines, one row benign, one malignant.
 
     busgen generate --n 80 --seed 11 --out DIR
-    python docs/plate.py DIR docs/plate.png 64 15 59 7 27 32 30 63
+    python docs/plate.py DIR docs/plate.png 10 38 56 64 0 48 34 30
 
 The numbers are those of the samples. Each is named by its finding.
 """
