@@ -110,6 +110,7 @@ def _images(evidence: Evidence, size: int) -> dict[str, Any]:
     ranked, strata = make_rows(evidence, size), gallery.make_section(evidence, size)
     shown = [image for *_, images in (*ranked, *strata) for image in images]
     return {
+        "first": gallery.make_plate(evidence),
         "ranked": ranked,
         "strata": strata,
         "filters": make_filters(shown),

@@ -23,6 +23,7 @@ ARMS: dict[str, str] = _DATA["arms"]
 SAW: dict[str, str] = _DATA["saw"]
 AXES: dict[str, str] = _DATA["axes"]
 CONCERN: dict[str, list[str]] = _DATA["concern"]
+CHECKS: dict[str, str] = _DATA["checks"]
 FLAGS, SCORES, RIVALS = (
     {name: (row[0], row[1]) for name, row in _DATA[part].items()}
     for part in ("flags", "scores", "rivals")
@@ -52,6 +53,24 @@ def to_words(name: str) -> str:
 def name_gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
     return (GATES | BESIDE_GATES).get(name, (to_words(name).capitalize(), "score of this gate", ""))
+
+
+def parse_score(name: str) -> tuple[str, str]:
+    """Return kind and space of a score, e.g. ``privacy_nearer_us64``; no space is empty."""
+    for kind in SCORES:
+        if name == kind or name.startswith(f"{kind}_"):
+            return kind, name.removeprefix(kind).removeprefix("_")
+    return name, ""
+
+
+def name_score(name: str) -> str:
+    """Return a score of the quality stage in words, e.g. ``kid_us64``, ``ks_grey.pooled``."""
+    group = name.removeprefix("ks_").partition(".")[0]
+    if name.startswith("ks_") and group in GROUPS:
+        return f"{GROUPS[group][0]}, distance from real images’"
+    kind, space = parse_score(name)
+    title = SCORES[kind][0] if kind in SCORES else to_words(kind).capitalize()
+    return f"{title}, {SPACES.get(space, space)}" if space else title
 
 
 def name_dataset(name: str) -> str:

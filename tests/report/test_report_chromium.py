@@ -53,13 +53,23 @@ def test_the_scorecard_fits_the_screen(tab, chain, width):
     assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-def test_the_verdict_comes_before_all_else(tab, chain):
-    tab.size(1280, 900)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_images_come_first_then_the_verdict(tab, chain, width):
+    tab.size(width, 900)
     tab.open(chain.page)
+    box = "document.querySelector('.first img').getBoundingClientRect()"
+    assert tab.js(f"{box}.bottom") < 900
     assert tab.js("document.querySelector('h2').textContent") == "Verdict"
-    assert "questions are answered with yes" in tab.js(
-        "document.querySelector('#verdict .lead').textContent"
-    )
+    assert "uses." in tab.js("document.querySelector('#verdict .lead').textContent")
+    assert tab.js("document.querySelectorAll('.checks li').length") == 5
+
+
+def test_no_table_of_answers_is_cut_on_a_phone(tab, chain):
+    tab.size(390, 900)
+    tab.open(chain.page)
+    tab.js("document.querySelector('#verdict details').open = true")
+    cells = "[...document.querySelectorAll('.answers td, .answers th[scope=row]')]"
+    assert tab.js(f"Math.max(...{cells}.map((c) => c.getBoundingClientRect().right))") <= 390
 
 
 def test_filters_work_by_keyboard(tab, chain):

@@ -12,8 +12,8 @@ from busgen.release.contract.expectations import validate
 from busgen.report.page import render
 from busgen.report.report import _gather_content
 from busgen.report.sections.previous import BETTER, SAME, WORSE, _measure
-from busgen.report.sections.scores import make_section, parse_name
-from busgen.report.words import SCORES as KINDS
+from busgen.report.sections.scores import make_section
+from busgen.report.words import SCORES as KINDS, parse_score
 
 
 def score(value, limit, bad="high", **other):
@@ -45,7 +45,7 @@ def page(chain, evidence):
 def test_scores_stand_by_kind_and_space_with_what_real_images_show():
     found = make_section({"beside_real": REAL})
     order = [title for title, *_ in found.kinds]
-    assert order == [KINDS[parse_name(name)[0]][0] for name in (
+    assert order == [KINDS[parse_score(name)[0]][0] for name in (
         "kid_us64", "fid", "coverage_us64", "copies", "privacy_ratio_masks",
         "privacy_same_patient_us64")]  # fmt: skip
     assert [one["space"] for one in found.kinds[0][2]] == ["learned features", "measurements"]

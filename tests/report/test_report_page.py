@@ -22,7 +22,7 @@ from busgen.report.report import (
     SCORECARD,
     write_report,
 )
-from busgen.report.sections.gallery import RANKS
+from busgen.report.sections.gallery import PLATE, RANKS
 from busgen.report.words import SECTIONS
 
 
@@ -57,7 +57,8 @@ def test_gallery_shows_each_stratum_with_the_text_of_each_image(chain, evidence)
     shown = [alt for alt in alts(chain.html) if alt.startswith("Synthetic")]
     # at random, then best and worst by the one score that images of this size have
     ranked = 2 * (1 + 2 * sum(accepted[name].notna().any() for name in RANKS))
-    assert len(shown) == ranked + sum(min(2, len(rows)) for _, rows in strata)
+    first = min(PLATE, len(accepted))
+    assert len(shown) == first + ranked + sum(min(2, len(rows)) for _, rows in strata)
     texts = dict(zip(accepted["sample_id"], accepted["text"], strict=True))
     for alt in shown:
         sample, text = re.fullmatch(r"Synthetic B-mode image (\S+): (.*)", alt).groups()

@@ -74,7 +74,8 @@ def test_a_use_is_unfit_for_the_answers_against_it():
     reasons = dict(verdict.unfit)
     assert reasons["Training a model, alone or added to real images"] == "because utility"
     assert list(reasons.values()).count("because texture") == 1
-    assert "1 with no, 1 are open" in verdict.sentence
+    assert verdict.sentence == "This set is fit for 5 of 7 uses."
+    assert verdict.tally.endswith("1 no, 1 open")
 
 
 def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evidence, contract):
@@ -84,11 +85,14 @@ def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evide
     *_, found, left = make_answers(replace(evidence, scores=scores), contract)
     assert (found.answer, found.interval, found.floor) == (NO, "0.1 to 0.3", "0.01")
     assert left.answer == UNKNOWN
-    assert "kid_us64" in left.why
+    assert "Kernel distance, learned features: " in left.why
     unfit = [use for use, _ in make_section([*answered(), found, left]).unfit]
     assert unfit[0] == SHARING
     assert len(unfit) == 3  # and what no synthetic set is fit for
-    assert found.why.startswith("copies 0.2, beyond its limit (failing): ")
+    assert found.question == "Limit: Copies"
+    assert found.why == (
+        "Copies 0.2, beyond its limit: at most 0.05, the limit of real images against real ones"
+    )
 
 
 def test_the_lead_says_whether_the_release_keeps_its_limits():
@@ -97,15 +101,13 @@ def test_the_lead_says_whether_the_release_keeps_its_limits():
 
     def said(scores):
         clause = to_words(check(request, scores, {}))
-        return make_section(answered(), clause).sentence.split(". It is fit for 7 of 7")[0]
+        return make_section(answered(), clause).sentence
 
     kept = score | {"value": 0.1}
-    assert said({"copies": score}) == "This set is failing, beyond 1 of its 2 limits"
-    assert (
-        said({"copies": kept, "kid_us64": kept})
-        == "This set is passing, within all of its 2 limits"
-    )
-    assert "but 1 of its 2 limits are not measured" in said({"copies": kept})
+    fit = "and is fit for 7 of 7 uses."
+    assert said({"copies": score}) == f"This set fails 1 of its 2 limits {fit}"
+    assert said({"copies": kept, "kid_us64": kept}) == f"This set keeps all of its 2 limits {fit}"
+    assert "where they were measured (1 of 2 were not)" in said({"copies": kept})
     assert make_section(answered(), to_words(None)).sentence.startswith("This set is fit for")
 
 
@@ -114,9 +116,9 @@ def test_each_limit_that_was_not_measured_has_its_own_reason():
     reasons = dict.fromkeys(("kid_us64", "fid"), "needs real images")
     record = check(request, {}, reasons | {"repeats": "needs earlier releases"})
     assert unmeasured_answers(record) == [
-        "kid_us64, fid: needs real images",
-        "repeats: needs earlier releases",
-        "vendi_us64: nothing that it is measured on was given",
+        "Kernel distance, learned features, Fréchet inception distance: needs real images",
+        "Repeats: needs earlier releases",
+        "Vendi score, learned features: nothing that it is measured on was given",
     ]
 
 

@@ -58,31 +58,41 @@ def unmeasured_answers(record: Record) -> list[str]:
     found: dict[str, list[str]] = defaultdict(list)
     for row in record["rows"]:
         if row["verdict"] == limits.NOT_MEASURED:
-            found[row["reason"]].append(row["name"])
+            found[row["reason"]].append(words.name_score(row["name"]))
     return [f"{', '.join(names)}: {reason}" for reason, names in found.items()]
 
 
 def to_words(record: Record | None) -> str:
-    """Return the verdict of the limits on the release, empty where it has none."""
+    """Return what the limits say of the release, a clause; empty where it has none."""
     rows = record["rows"] if record else []
     if not record or not rows:
         return ""
-    verdict, total = record["verdict"], f"its {len(rows)} limits"
+    total = f"its {len(rows)} limits"
     failed, left = (len(limits.names(record, one)) for one in (limits.FAILS, limits.NOT_MEASURED))
     return {
-        limits.FAILING: f"{verdict}, beyond {failed} of {total}",
-        limits.PASSING: f"{verdict}, within all of {total}",
-        limits.OPEN: f"within its limits where measured, but {left} of {total} are not measured",
-    }[verdict]
+        limits.FAILING: f"fails {failed} of {total}",
+        limits.PASSING: f"keeps all of {total}",
+        limits.OPEN: f"keeps its limits where they were measured ({left} of {len(rows)} were not)",
+    }[record["verdict"]]
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     failed = row["verdict"] == limits.FAILS
-    title = words.to_words(row["name"].replace(".", ", "))
-    kept = f"beyond its limit ({limits.FAILING})" if failed else "within its limit"
-    why = f"{title} {words.format_number(row['value'])}, {kept}: {limits.to_words(row)}"
+    kept = "beyond its limit" if failed else "within its limit"
+    title = words.name_score(row["name"])
+    why = f"{title} {words.format_number(row['value'])}, {kept}: {_bound(row)}"
     ends = " to ".join(words.format_number(end) for end in row.get("interval") or ())
     floor = words.format_number(row["floor"]) if row.get("floor") is not None else ""
     name, answer = LIMIT + row["name"], NO if failed else YES
-    question = f"Limit: {title}"
-    return Answer(name, question, answer, why, f"{row.get('n', '')}", ends, floor)
+    return Answer(name, f"Limit: {title}", answer, why, f"{row.get('n', '')}", ends, floor)
+
+
+def _bound(row: Mapping[str, Any]) -> str:
+    """Return what a limit allows; one of real images as a multiple of theirs."""
+    most = row["max"] is not None
+    given, bound = (row["max"], row["high"]) if most else (row["min"], row["low"])
+    told = f"at {'most' if most else 'least'} {words.format_number(bound)}"
+    if row["of"] != "floor_limit":
+        return told
+    times = "" if given == 1 else f"{words.format_number(given)} times "
+    return f"{told}, {times}the limit of real images against real ones"

@@ -11,7 +11,7 @@ from busgen.report import words
 from busgen.report.answers.limits import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
 
 Use = tuple[str, str]
-TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
+TOLD = {YES: "yes", PARTLY: "partly", NO: "no", UNKNOWN: "open"}
 NEVER = (
     ("Diagnosis, treatment, or the approval of a device", "no image shows a patient"),
     ("Telling how accurate a model is on patients", "only real images of patients tell"),
@@ -19,9 +19,14 @@ NEVER = (
 
 
 class Section(NamedTuple):
-    """`sentence` in plain words, uses with the reason for each, every answer with its numbers."""
+    """`sentence` in plain words, uses with the reason for each, every answer with its numbers.
+
+    `checks` are the answers that come first, each with why it counts; `tally` counts all of them.
+    """
 
     sentence: str
+    checks: tuple[tuple[Answer, str], ...]
+    tally: str
     fit: tuple[Use, ...]
     unfit: tuple[Use, ...]
     answers: tuple[Answer, ...]
@@ -43,18 +48,18 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
         against += [one for one in answers if one.answer == NO and one.name.startswith(limits)]
         reasons = "; ".join(one.why for one in against or request)
         (unfit if against else fit).append((use, reasons))
-    sentence = _to_sentence(answers, fit, kept)
-    return Section(sentence, tuple(fit), (*unfit, *NEVER), tuple(answers))
+    checks = tuple((by_name[name], why) for name, why in words.CHECKS.items() if name in by_name)
+    sentence, tally = _to_sentence(fit, kept), _count(answers)
+    return Section(sentence, checks, tally, tuple(fit), (*unfit, *NEVER), tuple(answers))
 
 
-def _to_sentence(answers: Sequence[Answer], fit: Sequence[Use], kept: str) -> str:
+def _to_sentence(fit: Sequence[Use], kept: str) -> str:
     """Return the verdict in one sentence."""
-    counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
-    uses = (
-        f"fit for {len(fit)} of {len(words.USES)} uses" if fit else "fit for none of the uses below"
-    )
-    record = [f"{count} {phrases}" for kind, phrases in TOLD.items() if (count := counts[kind])]
-    yes = len(answers) - sum(counts.values())
-    rest = f" ({', '.join(record)})" if record else ""
-    start = f"This set is {kept}. It is" if kept else "This set is"
-    return f"{start} {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."
+    uses = f"is fit for {len(fit)} of {len(words.USES)} uses" if fit else "is fit for no use below"
+    return f"This set {kept} and {uses}." if kept else f"This set {uses}."
+
+
+def _count(answers: Sequence[Answer]) -> str:
+    """Return how many answers are of each kind, in words."""
+    counts = {kind: sum(one.answer == kind for one in answers) for kind in TOLD}
+    return ", ".join(f"{count} {TOLD[kind]}" for kind, count in counts.items() if count)

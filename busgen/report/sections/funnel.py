@@ -143,10 +143,10 @@ def _example(name: str, gate: Gate, row: gallery.Row, image: bytes, mask: bytes)
     verdict = f"Scored {got}, must be {format_interval(name, gate)}"
     if name == REPEATS and pd.notna(row["duplicate_of"]):
         verdict += f"; repeats {row['duplicate_of']}"
-    assessed, sample = describe(row)
+    assessed, scanner, sample = describe(row)
     again = f"{sample}, attempt {row['attempt'] + 1}"
     alt = f"Rejected synthetic image {again}: {row['text']}"
-    caption = (verdict, str(row["text"]), assessed, again)
+    caption = (verdict, str(row["text"]), assessed, scanner, again)
     return make_image(image, mask, float(row["pixel_mm"]), alt, caption, make_tags(row))
 
 

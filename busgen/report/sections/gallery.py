@@ -4,7 +4,7 @@ In: `Evidence`. Out: groups of `Image`s: by pathology and shape, at random, best
 score.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,8 @@ from busgen.report.evidence import Evidence, Key, read_released
 NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]
 Group = tuple[str, str, int, tuple[Image, ...]]
-FILTERS = ("pathology", "birads", "posterior")  # fields by which a reader may filter images
+FILTERS = ("pathology", "scanner", "echo_pattern", "birads", "posterior")  # of a reader
+PLATE = 12  # images that a reader sees first
 RANKS = {"mask_agreement": True, "label_confidence": True, "anomaly": False}  # more is better
 
 
@@ -32,6 +33,20 @@ def make_section(evidence: Evidence, size: int) -> tuple[Group, ...]:
     )
 
 
+def make_plate(evidence: Evidence) -> tuple[Image, ...]:
+    """Return the images that the page begins with, drawn with the release's seed."""
+    rows = _shuffle(evidence).head(PLATE).to_dict("records")
+    found = read_released(evidence.sources, [make_key(row) for row in rows])
+    return tuple(_image(row, *found[make_key(row)]) for row in rows)
+
+
+def _shuffle(evidence: Evidence) -> pd.DataFrame:
+    """Return the accepted rows in an order that the release's seed decides."""
+    rows = evidence.accepted_rows
+    order = seeds.rng(evidence.plan.request.seed, "report/random").permutation(len(rows))
+    return rows.iloc[order]
+
+
 def make_rows(evidence: Evidence, size: int) -> tuple[Group, ...]:
     """Return (title, what it is by, how many, `size` images): some at random, then by rank.
 
@@ -39,8 +54,7 @@ def make_rows(evidence: Evidence, size: int) -> tuple[Group, ...]:
     out; where several are equal the first sample comes first.
     """
     rows = evidence.accepted_rows
-    order = seeds.rng(evidence.plan.request.seed, "report/random").permutation(len(rows))
-    chosen = rows.iloc[order[:size]]
+    chosen = _shuffle(evidence).tail(size)  # the first ones stand at the head of the page
     groups = [("At random", "drawn with the release’s seed", "", len(rows), chosen)]
     for name, more_is_better in RANKS.items():
         scored = rows.dropna(subset=[name]).sort_values(name, kind="stable")
@@ -72,10 +86,14 @@ def make_filters(images: Sequence[Image]) -> dict[str, tuple[str, ...]]:
     """Return for each field of `FILTERS` the terms that images show, in the lexicon's order."""
     shown = {tag for image in images for tag in image.tags}
     found = {
-        name: tuple(t for t in schema.BY_NAME[name].values or () if (name, t) in shown)
-        for name in FILTERS
+        name: tuple(t for t in _list_terms(name, shown) if (name, t) in shown) for name in FILTERS
     }
     return {name: terms for name, terms in found.items() if len(terms) > 1}
+
+
+def _list_terms(field: str, shown: Set[tuple[str, str]]) -> Sequence[str]:
+    """Return the terms of a field in the lexicon's order; of one that has none, as shown."""
+    return schema.BY_NAME[field].values or sorted(term for name, term in shown if name == field)
 
 
 def group_rows(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
@@ -109,9 +127,9 @@ def _image(row: Row, image: bytes, mask: bytes, first: str = "") -> Image:
     return make_image(image, mask, float(row["pixel_mm"]), alt, caption, make_tags(row))
 
 
-def describe(row: Row) -> tuple[str, str]:
-    """Return what stands below an image and its text: size and assessment, then its identity."""
+def describe(row: Row) -> tuple[str, str, str]:
+    """Return what stands below an image and its text: size, assessment; scanner; its identity."""
     assessed = f"BI\u2011RADS\u00a0{row['birads']}"  # never broken over lines
     if row["pathology"] != "normal":
         assessed = f"{row['width_mm']:.1f} × {row['height_mm']:.1f} mm · {assessed}"
-    return assessed, str(row["sample_id"])
+    return assessed, words.name_term(str(row["scanner"])), str(row["sample_id"])

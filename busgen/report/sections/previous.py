@@ -111,7 +111,7 @@ def _measure(old: Record, new: Record) -> Iterator[Row]:
         before = scores[0].get(name)
         if before is None or before["version"] != record["version"]:
             continue
-        kind, space = sections_scores.parse_name(name)
+        kind, space = words.parse_score(name)
         title, about = sections_scores.name_kind(kind)
         sign = 1.0 if record["bad"] == "high" else -1.0
         about = f"{words.SPACES.get(space, space)}: {about}"

@@ -34,7 +34,7 @@ def make_section(scores: Record) -> Section | None:
         return None
     found: dict[str, list[Record]] = {}
     for name in sorted(record["scores"], key=_rank):
-        kind, space = parse_name(name)
+        kind, space = words.parse_score(name)
         if kind != "fid" or not space:  # recorded twice, by its space's name too
             found.setdefault(kind, []).append(_measure(space, record["scores"][name]))
     kinds = tuple((*name_kind(kind), tuple(scores)) for kind, scores in found.items())
@@ -44,19 +44,11 @@ def make_section(scores: Record) -> Section | None:
 
 def _rank(name: str) -> tuple[int, str, int, str]:
     """Return the place of a score on the page; a kind or a space that has no words comes last."""
-    kind, space = parse_name(name)
+    kind, space = words.parse_score(name)
     first, second = (
         [*names, one].index(one) for one, names in ((kind, words.SCORES), (space, words.SPACES))
     )
     return first, kind, second, space
-
-
-def parse_name(name: str) -> tuple[str, str]:
-    """Return kind and space of a score, e.g. ``privacy_nearer_us64``; no space is empty."""
-    for kind in words.SCORES:
-        if name == kind or name.startswith(f"{kind}_"):
-            return kind, name.removeprefix(kind).removeprefix("_")
-    return name, ""
 
 
 def name_kind(kind: str) -> tuple[str, str]:
