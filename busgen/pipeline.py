@@ -6,11 +6,12 @@ In: a checkout with dvc.yaml. Out: what `dvc` and `run_git` do, called as a user
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,14 @@ MISTAKE = WORK / "mistake"  # a flow that ends for the user's mistake leaves thi
 BUSY_S = 20.0  # how long DVC's locks may outlive a killed run
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
+AT_ONCE = {"PYTHONUNBUFFERED": "1"}  # what is said is read as it is said
+
 DVC = (sys.executable, "-m", "dvc")
+BEGUN = re.compile(r"Running stage '(.+)':")
+CHATTER = re.compile(  # of DVC, about its own files
+    r"> exec |Stage '.+' (didn't change|is cached)|(Generating|Updating) lock file"
+    r"|To (track|enable)|\tgit add|\tdvc config|Use `dvc push`|Verifying data sources"
+)
 PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
 
 
@@ -60,13 +68,13 @@ def find_checkout() -> Path:
     raise UserError(rule, here, "change to one, or use `busgen generate`, which works anywhere")
 
 
-def reproduce(*, everything: bool = False) -> bool:
+def reproduce(tell: Callable[[str], None], *, everything: bool = False) -> bool:
     """Bring the pipeline up to date; return False if it already was.
 
-    `everything` includes the stages that read real data. One Prefect server is started, and only if
-    a stage is to be run and the user has none (`busgen.server`). Raises `UserError` if a stage
-    ended for a mistake that the user can mend, `BusgenError` if a stage failed for any other
-    reason.
+    `tell` gets each stage as it begins; `everything` includes the stages that read real data. One
+    Prefect server is started, and only if a stage is to be run and the user has none
+    (`busgen.server`). Raises `UserError` if a stage ended for a mistake that the user can mend,
+    `BusgenError` if a stage failed for any other reason.
     """
     require_extra("pipeline", "`busgen run`")
     write_hashes(Path.cwd())
@@ -76,12 +84,31 @@ def reproduce(*, everything: bool = False) -> bool:
         return False
     MISTAKE.unlink(missing_ok=True)
     with prefect_server(DIE) as url:
-        done = run_process([*DVC, "repro", *targets], {URL: url}, capture=False)
-    if done.returncode and MISTAKE.exists():
+        code = _repro(targets, {URL: url}, tell)
+    if code and MISTAKE.exists():
         raise UserError("every stage must succeed", "the error above", "mend it and run again")
-    if done.returncode:
+    if code:
         raise BusgenError("the pipeline failed: what is above says where")
     return True
+
+
+def _repro(targets: Sequence[str], extra: Mapping[str, str], tell: Callable[[str], None]) -> int:
+    """Run `dvc repro` and return its exit code; `tell` gets each stage as it begins, in words.
+
+    What DVC says of its own files is left out, all else goes on to the standard output.
+    """
+    stages = _read_stages(PIPELINE)
+    command, environment = [*DVC, "repro", *targets], {**_environment(extra), **AT_ONCE}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=DIE
+    ) as running:
+        for line in running.stdout or ():
+            if begun := BEGUN.match(line):
+                name = begun[1].partition("@")[0]
+                tell(f"begins: {begun[1]}, {stages[name]['desc']}")
+            elif line.strip() and not CHATTER.match(line):
+                sys.stdout.write(line)
+        return running.wait()
 
 
 def _tell_dvc_of_git() -> None:
@@ -162,10 +189,15 @@ def write_hashes(checkout: Path) -> None:
 
 def hash_code(checkout: Path) -> str:
     """Return what `flows/code.yaml` must hold."""
-    content = yaml.safe_load((checkout / PIPELINE).read_text(encoding="utf-8"))
-    stages = {name: stage.get("do", stage) for name, stage in content["stages"].items()}
+    stages = _read_stages(checkout / PIPELINE)
     hashes = {  # of the module that a stage runs: ``exec python -m flows.NAME ...``
         name: code.hash_code(stage["cmd"].split(" -m ")[1].split()[0])[:CHARS]
         for name, stage in stages.items()
     }
     return HEAD + yaml.safe_dump(hashes, sort_keys=False)
+
+
+def _read_stages(path: Path) -> dict[str, Any]:
+    """Return the stages of a dvc.yaml by name; one of a `foreach` without it."""
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    return {name: stage.get("do", stage) for name, stage in stages.items()}

@@ -138,15 +138,9 @@ def run(
         if remark := left_out(params.generate.text):
             to_words(remark)
     with hold_lock(Path("data/work/run"), to_words):
-        changed = pipeline.reproduce(everything=everything)
+        to_words("looking for what has changed; a default run takes some minutes of two cores")
+        changed = pipeline.reproduce(to_words, everything=everything)
     if not changed:
         to_words("nothing has changed since the last run")
-    screen.print_summary(root / pipeline.RELEASE)
-    metrics = pipeline.headline()
-    floors = metrics["floors"]
-    screen.print_rows(
-        {"score": name, "value": value, "floor (real against real)": floors[name]}
-        for name, value in metrics["scores"].items()
-    )
-    screen.print_limits(read_json(pipeline.SCORES)["limits"])
-    out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
+    limits = read_json(pipeline.SCORES)["limits"]
+    screen.print_outcome(root / pipeline.RELEASE, limits, root / pipeline.REPORT)

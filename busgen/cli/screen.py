@@ -5,6 +5,7 @@ In: records. Out: words on the screen; remarks and progress on the error stream.
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -109,17 +110,30 @@ def print_summary(folder: Path) -> None:
     )
 
 
-def print_limits(record: Mapping[str, Any]) -> None:
-    """Print what the limits of a release say of it, those that fail first, n and floor left out."""
-    from busgen.evaluation.limits import NOT_MEASURED, to_rows
-    from busgen.report.answers.limits import unmeasured_answers
+def print_outcome(release: Path, limits: Mapping[str, Any], report: Path) -> None:
+    """Print what a run made, what its limits say, where to look, what to do next."""
+    from busgen.evaluation.limits import FAILS
+    from busgen.factory.rounds import count
+    from busgen.report.answers import limits as answers
 
-    shown = ("limit", "verdict", "value", "must be", "interval")
-    rows = [row for row in to_rows(record) if row["verdict"] != NOT_MEASURED]
-    print_rows([{key: row[key] for key in shown} for row in rows])
-    for left in unmeasured_answers(record):
-        to_words(f"not measured: {left}")
-    out.print(f"release  [bold]{record['verdict']}[/]")
+    made, attempts = Counter[str](), 0
+    for row in count(release / "index.parquet"):
+        made[row["pathology"]] += row["accepted"]
+        attempts += row["attempts"]
+    accepted, told = made.total(), ", ".join(f"{n} {name}" for name, n in made.items())
+    failed = {answers.LIMIT + row["name"] for row in limits["rows"] if row["verdict"] == FAILS}
+    lines = [
+        ("made", f"{accepted} images with masks and findings: {told}"),
+        ("gates", f"{accepted} of {attempts} attempts accepted ({accepted / attempts:.1%})"),
+        ("verdict", f"[bold]{answers.to_words(limits) or 'no limits'}[/]"),
+        *(("", escape(one.why)) for one in answers.make_answers(limits) if one.name in failed),
+        ("look", f"{escape(str(report))}: images, and what they are fit for"),
+        ("dataset", escape(str(release))),
+        ("next", "busgen show SAMPLE, busgen export DIR --as coco --out COCO, busgen tag NAME"),
+        ("", f"[bold]{NOT_FOR_CLINICAL_USE}[/]"),
+    ]
+    for name, text in lines:
+        out.print(f"{name:8} {text}", soft_wrap=True)
 
 
 def print_nearness(record: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A release's limits: what was measured, and what the parameters allow.
 
-In: limits of `quality.limits`, scores by name. Out: a record for JSON, rows of it to show, and the
-error that refuses a release. What was not measured never passes.
+In: limits of `quality.limits`, scores by name. Out: a record for JSON, and the error that
+refuses a release. What was not measured never passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,18 +52,6 @@ def require_release(record: Mapping[str, Any], evidence: Path) -> None:
             "; ".join(f"{row['name']} {row['value']:.4g} ({to_words(row)})" for row in broken),
             f"see {evidence}; make it better, or mark it as failing (action: mark)",
         )
-
-
-def to_rows(record: Mapping[str, Any]) -> list[Record]:
-    """Return the limits as rows to show, those that fail first, those not measured last."""
-    order = (FAILS, PASSES, NOT_MEASURED)
-    rows = []
-    for row in sorted(record["rows"], key=lambda row: order.index(row["verdict"])):
-        ends = "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-"
-        shown = {"limit": row["name"], "verdict": row["verdict"], "value": row.get("value", "-")}
-        shown |= {"must be": to_words(row), "interval": ends, "n": row.get("n", "-")}
-        rows.append(shown | {"floor": row.get("floor", "-"), "if not": row["action"]})
-    return rows
 
 
 def names(record: Mapping[str, Any], verdict: str) -> Sequence[str]:

@@ -98,4 +98,5 @@ def change(clone: Path, section: str, **values) -> None:
 
 
 def stages_run(said: str) -> list[str]:
-    return re.findall(r"Running stage '(\w+(?:@\w+)?)'", said)
+    """Return the stages that a run said it began."""
+    return re.findall(r"(?m)^begins: (\w+(?:@\w+)?), ", said)

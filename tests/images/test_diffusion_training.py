@@ -303,11 +303,11 @@ def test_last_steps_bring_features_nearer_and_leave_the_autoencoder(tmp_path, mo
 
 def test_the_prior_is_asked_for_what_captions_leave_open():
     images = ImageSet(tiny.make_crops(4), (CAPTION, CAPTION, Caption("malignant"), Caption()))
-    findings = last_steps.ask_prior(images)
+    findings = last_steps._ask_prior(images)
     assert [f.pathology for f in findings[:3]] == ["benign", "benign", "malignant"]
     assert findings[0].shape == "oval"
     assert findings[0].echo_pattern == "hypoechoic"
     assert findings[2].echo_pattern is not None
     assert [f.scanner for f in findings] == ["BrEaST", "BUSI"] * 2
     strange = replace(images.crops, scanners=np.array(["BrEaST", "a lab's", "BUSI", "BUSI"]))
-    assert last_steps.ask_prior(ImageSet(strange, images.captions))[1] is None
+    assert last_steps._ask_prior(ImageSet(strange, images.captions))[1] is None

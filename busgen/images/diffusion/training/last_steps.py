@@ -67,10 +67,10 @@ def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet, views: i
     """Return what is learned from `images`."""
     stated = latents.stated_terms(images.captions, SELECTIONS, KEEP)
     encoded = latents.encode(pipeline.autoencoder, images, views)
-    return Examples(images, encoded, stated, ask_prior(images))
+    return Examples(images, encoded, stated, _ask_prior(images))
 
 
-def ask_prior(images: ImageSet, seed: int = 0) -> tuple[Finding | None, ...]:
+def _ask_prior(images: ImageSet, seed: int = 0) -> tuple[Finding | None, ...]:
     """Return findings that state what captions state, and for the rest what the prior draws.
 
     None for an image whose scanner no style is.
