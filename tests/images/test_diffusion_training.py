@@ -295,7 +295,7 @@ def test_last_steps_bring_features_nearer_and_leave_the_autoencoder(tmp_path, mo
 
     monkeypatch.setattr(trainee.autoencoder, "decode", decode)
     before = trainee.validate(trainee.modules, 0)["validation_shift"]
-    pace = Schedule(steps=80, batch=4, rate=5e-3, warmup=5, average=0.8)
+    pace = Schedule(80, batch=4, rate=5e-3, warmup=5, average=0.8, half_precision=False)
     mean = train(trainee, pace, tmp_path)
     assert trainee.validate(mean, 80)["validation_shift"] < 0.9 * before
     assert tiny.tensors_equal(trainee.autoencoder, autoencoder)
