@@ -62,8 +62,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         autoencoder=few | {"rate": 1e-3},
         flow=few | {"widths": [32, 64], "views": 1},
         guided=few,
-        last_steps=few,
-        decoder={"steps": 0},  # its training draws all images thrice
+        last_steps={"steps": 0},  # this one looks at them all
+        decoder={"steps": 0},  # its training draws all images, ...
         levels={"rounds": 1, "drawn": 2},
         adapter=few | {"views": 1},
     )
