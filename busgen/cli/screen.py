@@ -112,7 +112,6 @@ def print_summary(folder: Path) -> None:
 
 def print_outcome(release: Path, limits: Mapping[str, Any], report: Path) -> None:
     """Print what a run made, what its limits say, where to look, what to do next."""
-    from busgen.evaluation.limits import FAILS
     from busgen.factory.rounds import count
     from busgen.report.answers import limits as answers
 
@@ -121,12 +120,11 @@ def print_outcome(release: Path, limits: Mapping[str, Any], report: Path) -> Non
         made[row["pathology"]] += row["accepted"]
         attempts += row["attempts"]
     accepted, told = made.total(), ", ".join(f"{n} {name}" for name, n in made.items())
-    failed = {answers.LIMIT + row["name"] for row in limits["rows"] if row["verdict"] == FAILS}
     lines = [
         ("made", f"{accepted} images with masks and findings: {told}"),
         ("gates", f"{accepted} of {attempts} attempts accepted ({accepted / attempts:.1%})"),
         ("verdict", f"[bold]{answers.to_words(limits) or 'no limits'}[/]"),
-        *(("", escape(one.why)) for one in answers.make_answers(limits) if one.name in failed),
+        *(("", escape(x.why)) for x in answers.make_answers(limits) if x.answer == answers.NO),
         ("look", f"{escape(str(report))}: images, and what they are fit for"),
         ("dataset", escape(str(release))),
         ("next", "busgen show SAMPLE, busgen export DIR --as coco --out COCO, busgen tag NAME"),

@@ -83,9 +83,8 @@ def _ask_prior(images: ImageSet, seed: int = 0) -> tuple[Finding | None, ...]:
         alike.setdefault(Request(tuple(where)), []).append(number)
     findings: list[Finding | None] = [None] * len(scanners)
     for request, numbers in alike.items():
-        for number, drawn in zip(
-            numbers, draw(prior, len(numbers), seed, request=request), strict=True
-        ):
+        drawn_alike = draw(prior, len(numbers), seed, request=request)
+        for number, drawn in zip(numbers, drawn_alike, strict=True):
             stated = {name: getattr(images.captions[number], name) for name in TOLD}
             stated = {name: term for name, term in stated.items() if term is not None}
             if scanners[number] in STYLES:
@@ -156,13 +155,18 @@ class Trainee:
         selection = rng.integers(0, stated.shape[1], size)
         every = np.ones((size, LEVELS), np.bool_)
         conditions = latents.make_batch(views, stated, rows, selection, every).conditions
-        for place, row in enumerate(rows.tolist()):
-            finding = self.known.findings[views.image_rows[row]]
-            if finding is None or rng.random() < OWN:
-                continue
-            anew = replace(finding, seed=int(rng.integers(MAX_SEED)))
-            asked = self.pipeline.encode_findings([anew], views.masks[row][None])
-            conditions.text[place], conditions.levels[place] = asked.text[0], asked.levels[0]
+        places, findings = [], []
+        for place, image in enumerate(views.image_rows[rows].tolist()):
+            finding = self.known.findings[image]
+            if finding is not None and rng.random() >= OWN:
+                places.append(place)
+                findings.append(replace(finding, seed=int(rng.integers(MAX_SEED))))
+        if places:
+            asked = self.pipeline.encode_findings(findings, views.masks[rows[places]])
+            conditions.text[places], conditions.levels[places] = (
+                asked.text.cpu(),
+                asked.levels.cpu(),
+            )
         return conditions
 
     def _draw(

@@ -33,7 +33,8 @@ from busgen.training_loop import make_draws
 
 WORDS = {True: "yes", False: "no", None: ""}
 OFTEN = 0.01  # of a style's captions
-# Terms whose level is no scanner's: medians over BrEaST's lesions of inside minus ring, grey levels
+# Goals of the rare terms over all scanners together: what readers mean, inside minus ring in grey
+# levels. Given to us; medians of BrEaST's lesions, test patients' among them, are -59, -18, -7.
 CONTRASTS = {"anechoic": -56.0, "isoechoic": -20.0, "hyperechoic": -3.0}
 LEAST = 0.1  # spread of a style's levels
 GREY_PER_LEVEL = 10.0  # by which a lesion is drawn brighter when told one level more

@@ -154,8 +154,8 @@ def _decoder(
     examples, held_out = make_examples(pipeline, images["train"]), images["validation"].crops
     schedule = replace(training.schedule("decoder"), average=decoder.AVERAGE)
     trainee = decoder.Trainee(pipeline.autoencoder, examples, held_out, schedule)
-    trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
-    pipeline.register_modules(**trained)
+    work = training.work / "decoder.training"
+    pipeline.register_modules(**training_loop.train(trainee, schedule, work, tick))
     return pipeline
 
 
@@ -171,9 +171,10 @@ def _last_steps(
         last_steps.make_examples(pipeline, images[split], views)
         for split, views in zip(SPLITS, (last_steps.VIEWS, 1), strict=True)
     )
+    schedule = replace(
+        training.schedule("last_steps"), average=last_steps.AVERAGE, warmup=last_steps.WARMUP
+    )
     trainee = last_steps.Trainee(pipeline, known, held_out)
-    schedule = training.schedule("last_steps")
-    schedule = replace(schedule, average=last_steps.AVERAGE, warmup=last_steps.WARMUP)
-    trained = training_loop.train(trainee, schedule, training.work / "last_steps.training", tick)
-    pipeline.register_modules(**trained)
+    work = training.work / "last_steps.training"
+    pipeline.register_modules(**training_loop.train(trainee, schedule, work, tick))
     return pipeline
