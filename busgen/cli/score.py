@@ -178,7 +178,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     folds: Annotated[
         int | None, typer.Option(help="Folds of BrEaST, 1 for none; 5, with --quick 1.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="Models: small; paper, for a GPU.")] = "small",
+    preset: Annotated[str, typer.Option(help="Models: small; pretrained; paper, for a GPU.")] = "small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda[:k].")] = "auto",
     as_json: AsJson = False,
 ) -> None:

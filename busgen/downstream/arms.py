@@ -18,6 +18,11 @@ SHARES = (5, 10, 25, 50, 100)  # per cent of the training patients
 BASE = "real_augmented"  # what every other arm is compared with
 PRIMARY = "real_synthetic_1"  # the one comparison that was fixed beforehand
 POOLED = "pooled_augmented"
+ORDERS = (
+    "mixed",
+    "first",
+    "fading",
+)  # made images all along; alone at first, then none; ever fewer
 MIXED = "mixed"  # made images of all sets, as many of each
 
 
@@ -27,11 +32,12 @@ class Arm:
 
     `real` the training patients of its data set, `pooled` those of every data set that the
     generator saw too; `synthetic`, `pasted` made and copy-paste images for each real one, which
-    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.pools`);
-    `augmented` whether images are changed; `shuffled` a control that must fail: labels or masks
-    of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
-    the training and validation patients that are there at all; `made_by` the set of made images,
-    empty for the first.
+    are as often drawn; `order` when those are drawn (`ORDERS`); `others` made images of scanners
+    that no real training image is of; `top_up` made images of "rare" strata alone or of the rarer
+    "class" (`busgen.downstream.data.pools`); `augmented` whether images are changed; `shuffled` a
+    control that must fail: labels or masks of others; `longer` times as many steps, to ask whether
+    the base had levelled off; `share` of the training and validation patients that are there at
+    all; `made_by` the set of made images, empty for the first.
     """
 
     name: str
@@ -39,7 +45,9 @@ class Arm:
     pooled: bool = False
     synthetic: float = 0.0
     pasted: float = 0.0
-    rare: bool = False
+    order: str = "mixed"
+    others: bool = False
+    top_up: str = ""
     augmented: bool = True
     shuffled: bool = False
     longer: int = 1
@@ -55,7 +63,7 @@ class Arm:
     @property
     def is_synthetic(self) -> bool:
         """Whether it has made images."""
-        return self.synthetic > 0 or self.rare
+        return self.synthetic > 0 or bool(self.top_up)
 
 
 _LISTED = read_toml(Path(__file__).with_suffix(".toml"))

@@ -76,7 +76,8 @@ class Trainee(SingleTrainee):
     def training_step(self, step: int, draws: training_loop.Draws, schedule: Schedule) -> Metrics:
         """Take one step on a batch of the pool."""
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
-        picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
+        chances = self.pool.probabilities_at(step / schedule.steps)
+        picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=chances)
         changes = Draws(draws.rng, self.strength) if self.pool.augmented else None
         inputs, targets, weights = make_batch(self.model.spec, self.pool.crops, picked, changes)
         self.net.train()

@@ -32,7 +32,11 @@ RECIPES = {
     "segmentation": Recipe(STEPS["segmentation"], strength=0.25),
 }
 PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
-PRESETS = {"small": RECIPES, "paper": PAPER}
+PRETRAINED = {
+    "classification": Recipe(600, rate=1e-3),
+    "segmentation": Recipe(600, rate=1e-3),
+}
+PRESETS = {"small": RECIPES, "pretrained": PRETRAINED, "paper": PAPER}
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,15 @@ def window_around(box: Box, context: float) -> Window:
 class SegmenterSpec:
     """Shape of the segmenters: side of the input, widths of the levels, number of members.
 
-    `offset` is added to the logit of their mean probability, so that .5 is where a lesion ends.
+    `offset` is added to the logit of their mean probability, so that .5 is where a lesion ends;
+    `lite` the number of the EfficientNet-Lite that they see through, None for small networks.
     """
 
     size_px: int
     widths: tuple[int, ...]
     members: int
     offset: float = 0.0
+    lite: int | None = None
 
     def channels(self, number: int) -> int:
         """Return what every member sees: 1, the image."""
@@ -76,6 +78,8 @@ class SegmenterSpec:
 
     def build(self, number: int) -> nn.Module:
         """Return member `number`, weights as torch draws them."""
+        if self.lite is not None:
+            return nets.LiteSegmenter(self.lite, self.widths)
         return nets.Segmenter(self.widths)
 
 
@@ -85,7 +89,7 @@ class ClassifierSpec:
 
     `context` side of the window in longer sides of the lesion's box; `blind` how many members,
     the last ones, see the image alone: the others see the lesion's mask as a second channel, and
-    could judge by its outline; `slope`, `intercept` of Platt's scaling.
+    could judge by its outline; `slope`, `intercept` of Platt's scaling; `lite` as of segmenters.
     """
 
     size_px: int
@@ -95,6 +99,7 @@ class ClassifierSpec:
     blind: int
     slope: float = 1.0
     intercept: float = 0.0
+    lite: int | None = None
 
     def channels(self, number: int) -> int:
         """Return what member `number` sees: 2, image and mask, or 1, the image."""
@@ -102,6 +107,8 @@ class ClassifierSpec:
 
     def build(self, number: int) -> nn.Module:
         """Return member `number`, weights as torch draws them."""
+        if self.lite is not None:
+            return nets.LiteClassifier(self.lite)
         return nets.Classifier(self.channels(number), self.widths)
 
 

@@ -1,7 +1,8 @@
-"""The judges' networks: a small U-Net that finds lesions, a small CNN that tells classes.
+"""The judges' networks: a U-Net that finds lesions, a CNN that tells classes; each of two kinds.
 
-In: crops as float tensors. Out: logits. Sizes suit two CPU cores: convolutions are dense (faster
-there than depthwise ones, in training above all) and start at half resolution.
+In: crops as float tensors. Out: logits. The small kind learns from nothing; its sizes suit two CPU
+cores: convolutions are dense and start at half resolution. The other sees through
+EfficientNet-Lite, which begins as ImageNet taught it (`load_imagenet`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+
+from busgen.compute.pretrained import EfficientNetLite
 
 
 class Block(nn.Module):
@@ -64,6 +67,57 @@ class Segmenter(nn.Module):
         return interpolate(self.head(y), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
+class LiteSegmenter(nn.Module):
+    """U-Net whose way down is EfficientNet-Lite's: (N, 1, S, S) in [0, 1] -> logits (N, 1, S, S).
+
+    `widths` are those of the levels on the way up, at S / 2, S / 4, ...
+    """
+
+    def __init__(self, number: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        last = EfficientNetLite(number, learns=True).levels[len(widths) - 1]
+        self.encoder = EfficientNetLite(number, last, learns=True)
+        sides = [self.encoder.widths[block] for block in self.encoder.levels]
+        self.skips = nn.ModuleList(
+            nn.Conv2d(seen, width, 1) for seen, width in zip(sides, widths, strict=True)
+        )
+        pairs = list(pairwise(widths))[::-1]
+        self.narrow = nn.ModuleList([nn.Conv2d(c, f, 1, bias=False) for f, c in pairs])
+        self.up = nn.ModuleList([Block(fine, fine) for fine, _ in pairs])
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits at the resolution of `x`."""
+        maps = self.encoder(2 * x - 1, self.encoder.levels)
+        skips = [skip(seen) for skip, seen in zip(self.skips, maps, strict=True)]
+        y = skips.pop()
+        for narrow, up in zip(self.narrow, self.up, strict=True):
+            fine = skips.pop()
+            y = interpolate(narrow(y), size=fine.shape[-2:], mode="bilinear", align_corners=False)
+            y = up(y + fine)
+        return interpolate(self.head(y), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class LiteClassifier(nn.Module):
+    """EfficientNet-Lite under one linear layer: (N, 1 or 2, S, S) in [0, 1] -> logit (N,).
+
+    Of two channels the second, a lesion's mask, stands for the third colour.
+    """
+
+    def __init__(self, number: int, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite(number, learns=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.encoder.widths[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one logit an image."""
+        seen = x if x.shape[1] == 1 else x[:, [0, 0, 1]]
+        y = self.encoder(2 * seen - 1, self.encoder.levels[-1:])[0]
+        logit: Tensor = self.head(self.dropout(y.mean(dim=(2, 3))))
+        return logit[:, 0]
+
+
 class Classifier(nn.Module):
     """Residual CNN: (N, C, S, S) in [0, 1] -> logit of malignant (N,)."""
 
@@ -83,6 +137,14 @@ class Classifier(nn.Module):
             y = down(y)
         logit: Tensor = self.head(self.dropout(y.mean(dim=(2, 3))))
         return logit[:, 0]
+
+
+def load_imagenet(net: nn.Module) -> nn.Module:
+    """Return `net`, its encoder, if it is EfficientNet-Lite's, as ImageNet taught it."""
+    encoder = getattr(net, "encoder", None)
+    if isinstance(encoder, EfficientNetLite):
+        encoder.load_imagenet()
+    return net
 
 
 def channels_last(net: nn.Module) -> nn.Module:

@@ -1,5 +1,7 @@
 """What each arm learns from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_sets import crops
@@ -100,3 +102,38 @@ def test_an_arm_without_lesions_is_refused():
     empty = REAL.pick(np.zeros(12, np.bool_))
     with pytest.raises(DataError, match="lesions to learn from"):
         make_pool(find_arm("real"), empty, [], "classification", 0)
+
+
+def made_share(pool, progress: float) -> float:
+    return float(pool.probabilities_at(progress)[-pool.synthetic :].sum())
+
+
+def test_made_images_come_first_or_fade_or_stay():
+    steps = np.linspace(0, 0.99, 100)
+    for name, shares in {
+        "real_synthetic_1": np.full(100, 0.5),
+        "synthetic_then_real": (steps < 0.5).astype(float),
+        "real_synthetic_fading": 1 - steps,
+    }.items():
+        pool = drawn(name)
+        assert [made_share(pool, step) for step in steps] == pytest.approx(shares)
+        assert [pool.probabilities_at(step).sum() for step in steps] == pytest.approx(np.ones(100))
+
+
+def test_made_images_of_other_scanners_alone():
+    scanners = np.where(np.arange(len(MADE)) % 3 == 0, REAL.scanners[0], "another")
+    made = replace(MADE, scanners=scanners)
+    pool = make_pool(find_arm("real_synthetic_others"), REAL, [made], "segmentation", 0)
+    assert pool.synthetic == 12
+    assert set(pool.crops.scanners[-12:]) == {"another"}
+
+
+def test_the_rarer_class_is_topped_up_to_the_other():
+    real = REAL.pick(
+        np.r_[
+            np.flatnonzero(REAL.labels == "benign"), np.flatnonzero(REAL.labels == "malignant")[:2]
+        ]
+    )
+    pool = make_pool(find_arm("real_class_top_up"), real, [MADE], "classification", 0)
+    counts = [(pool.crops.labels == name).sum() for name in ("benign", "malignant")]
+    assert counts[0] == counts[1] > 2

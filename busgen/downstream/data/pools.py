@@ -23,6 +23,7 @@ from busgen.seeds import rng
 
 Weighted = tuple[Crops, float]  # crops, and how often they are drawn; 1 is the real ones'
 SEED = 20261126  # of shares of patients, the same in all arms and seeds, nested, and of top-ups
+FIRST = 0.5  # of the steps, in which an arm learns from made images that come first
 RARE = 0.5  # of the mean number in a stratum: fewer are rare
 FEATHER = 1 / 64  # of the side: how wide the seam fades, as a Gaussian's sigma
 RIM = 1 / 32  # of the side: what is pasted around the lesion, and where grey levels are matched
@@ -32,12 +33,26 @@ SIZES = ("small", "middle", "large")  # terciles of the training lesions' share 
 
 @dataclass(frozen=True)
 class Pool:
-    """Crops, how probably each is drawn (N,), whether they are changed; how many are made."""
+    """Crops, how probably each is drawn on the whole (N,), whether they are changed.
+
+    The last `synthetic` of them are made; `order` tells when those are drawn (`arms.ORDERS`).
+    """
 
     crops: Crops
     probabilities: Floats
     augmented: bool
     synthetic: int
+    order: str = "mixed"
+
+    def probabilities_at(self, progress: float) -> Floats:
+        """Return how probably each is drawn (N,) when a share `progress` of the steps is done."""
+        made = np.arange(len(self.crops)) >= len(self.crops) - self.synthetic
+        usual = float(self.probabilities[made].sum())
+        if self.order == "mixed" or not 0 < usual < 1 - 1e-9:
+            return self.probabilities
+        fading = min(2 * usual, 1.0) * (1 - progress)
+        share = fading if self.order == "fading" else float(progress < FIRST)
+        return self.probabilities * np.where(made, share / usual, (1 - share) / (1 - usual))
 
 
 def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
@@ -70,16 +85,19 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
         probabilities(part, labelled=classify) * weight / total for part, weight in parts
     ])  # fmt: skip
     crops = join([part for part, _ in parts])
-    if classify and arm.rare:  # either class half of the time
+    if classify and arm.top_up:  # either class half of the time
         malignant = crops.is_malignant
         drawn /= 2 * np.where(malignant, drawn[malignant].sum(), drawn[~malignant].sum())
-    return Pool(crops, drawn, arm.augmented, sum(len(part) for part, _ in synthetic))
+    made_count = sum(len(part) for part, _ in synthetic)
+    return Pool(crops, drawn, arm.augmented, made_count, arm.order)
 
 
 def _synthetic(arm: Arm, few: Crops, real: Sequence[Weighted], sets: int) -> Weighted:
     """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
-    if arm.rare:
-        chosen = balance(real[0][0], few)
+    if arm.others and real:
+        few = few.pick(~np.isin(few.scanners, real[0][0].scanners))
+    if arm.top_up:
+        chosen = balance(real[0][0], few, arm.top_up)
         return few.pick(chosen), len(chosen) / len(real[0][0])
     order = rng(SEED, "made").permutation(len(few))
     most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
@@ -143,11 +161,15 @@ def strata(crops: Crops, real: Crops) -> Names:
     return np.array(names, np.str_)
 
 
-def balance(real: Crops, generated: Crops) -> Indices:
-    """Return which made crops bring every rare stratum up to the mean one, as far as they go.
+def balance(real: Crops, generated: Crops, kind: str = "rare") -> Indices:
+    """Return which made crops bring what is rare in real ones up, as far as they go.
 
-    Strata are counted in images of training patients; one that no image is of is rare too.
+    Of the kind "rare" every rare stratum up to the mean one: strata are counted in images of
+    training patients; one that no image is of is rare too. Of the kind "class" the rarer class up
+    to the other.
     """
+    if kind == "class":
+        return _balance_classes(real, generated)
     own, other = strata(real, real), strata(generated, real)
     kinds = product(("benign", "malignant"), ("tall", "wide"), SIZES)
     names = sorted(" ".join(kind) for kind in kinds)
@@ -159,6 +181,13 @@ def balance(real: Crops, generated: Crops) -> Indices:
             order = rng(SEED, f"top up {name}").permutation(np.flatnonzero(other == name))
             taken += order[: round(mean) - count].tolist()
     return np.array(sorted(taken), np.intp)
+
+
+def _balance_classes(real: Crops, generated: Crops) -> Indices:
+    counts = {name: int((real.labels == name).sum()) for name in ("benign", "malignant")}
+    rarer = min(counts, key=lambda name: counts[name])
+    order = rng(SEED, f"top up {rarer}").permutation(np.flatnonzero(generated.labels == rarer))
+    return np.sort(order[: max(counts.values()) - counts[rarer]])
 
 
 def paste(crops: Crops, count: int, rng: np.random.Generator) -> Crops:

@@ -2,8 +2,9 @@
 
 In: a task, a preset, perhaps ``package.module:function``. Out: `Model`. Own models take
 (N, 1, S, S) in [0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion. The preset
-`paper` holds the predecessor's architectures, as MONAI builds them, untrained: for a GPU; it needs
-``busgen[downstream]``.
+`pretrained` sees through EfficientNet-Lite2 as ImageNet taught it; it needs ``busgen[train]``. The
+preset `paper` holds the predecessor's architectures, as MONAI builds them, untrained: for a GPU; it
+needs ``busgen[downstream]``.
 """
 
 import importlib
@@ -21,6 +22,7 @@ from busgen.errors import UserError
 from busgen.extras import require_extra
 from busgen.io import sha256_bytes, sha256_file
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
+from busgen.judges.nets import load_imagenet
 
 Spec = SegmenterSpec | ClassifierSpec
 TASKS = ("classification", "segmentation")
@@ -39,8 +41,10 @@ class Model:
     path: str | None = None
 
     def build(self) -> nn.Module:
-        """Return the network, weights as torch draws them."""
-        net: Any = self.spec.build(0) if self.path is None else _function(self.path)()
+        """Return the network, weights as torch draws them, or as ImageNet taught them."""
+        if self.path is None:
+            return load_imagenet(self.spec.build(0))
+        net: Any = _function(self.path)()
         if not isinstance(net, nn.Module):
             rule = f"{self.path} must return a torch.nn.Module"
             raise UserError(rule, type(net).__name__, "return the network")
@@ -55,13 +59,17 @@ class Model:
 
 
 _SMALL = (Model(TASKS[0], CLASSIFIER), Model(TASKS[1], SEGMENTER))
+_PRETRAINED = (
+    Model(TASKS[0], ClassifierSpec(128, (), 1, 1.8, 1, lite=2)),
+    Model(TASKS[1], SegmenterSpec(160, (24, 32, 48, 64), 1, lite=2)),
+)
 _PAPER = (
     Model(TASKS[0], ClassifierSpec(224, (), 1, 1.8, 1), f"{__name__}:efficientnet_b0"),
     Model(TASKS[1], SegmenterSpec(256, (), 1), f"{__name__}:nnunet"),
 )
 PRESETS = {
     name: {model.task: model for model in models}
-    for name, models in (("small", _SMALL), ("paper", _PAPER))
+    for name, models in (("small", _SMALL), ("pretrained", _PRETRAINED), ("paper", _PAPER))
 }
 
 
