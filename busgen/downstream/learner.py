@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import training_loop
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.devices import autocast
+from busgen.downstream.data.augmentation import load_change
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.io import dumps, read_json, write_text
@@ -38,7 +39,8 @@ LEVEL = 0.02  # a gain over the last part of a training below this share: it has
 class Recipe:
     """How each model learns: `looks` at validation patients, evenly spaced over the steps.
 
-    `strength` in [0, 1] is how much the images of an augmented arm are changed (`augment`).
+    `strength` in [0, 1] is how much the images of an augmented arm are changed (`augment`),
+    `augmentation` by what (`busgen.downstream.data.augmentation`).
     """
 
     steps: int = 600
@@ -46,6 +48,7 @@ class Recipe:
     rate: float = 3e-3
     looks: int = 4
     strength: float = 1.0
+    augmentation: str = "own"
 
     def schedule(self, seed: int) -> Schedule:
         """Return the schedule of one training: patience never ends it, but keeps its best."""
@@ -72,13 +75,14 @@ class Trainee(SingleTrainee):
         super().__init__(net, trainees.adamw(net, 0.05))
         self.model, self.pool, self.validation = model, pool, validation
         self.strength, self.validations = recipe.strength, looks
+        self.change = load_change(recipe.augmentation)
 
     def training_step(self, step: int, draws: training_loop.Draws, schedule: Schedule) -> Metrics:
         """Take one step on a batch of the pool."""
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
         chances = self.pool.probabilities_at(step / schedule.steps)
         picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=chances)
-        changes = Draws(draws.rng, self.strength) if self.pool.augmented else None
+        changes = Draws(draws.rng, self.strength, self.change) if self.pool.augmented else None
         inputs, targets, weights = make_batch(self.model.spec, self.pool.crops, picked, changes)
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too

@@ -13,6 +13,7 @@ import numpy as np
 from busgen.compute.devices import resolve_device
 from busgen.downstream import arms, runs
 from busgen.downstream.data import real_images
+from busgen.downstream.data.augmentation import load_change
 from busgen.downstream.data.real_images import FOLD, ImageSet, RealData
 from busgen.downstream.data.synthetic_set import SyntheticSet, open_set
 from busgen.downstream.learner import Recipe
@@ -47,7 +48,8 @@ class Request:
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if None;
     `folds` of a data set that is cross-validated (`real_images.add_folds`), 1 for none; `others`
-    further synthetic sets, by the names that arms call them; `device` auto, cpu or cuda[:k].
+    further synthetic sets, by the names that arms call them; `augmentation` what changes images,
+    the recipes' if None; `device` auto, cpu or cuda[:k].
     """
 
     data: Path
@@ -65,6 +67,7 @@ class Request:
     folds: int | None = None
     others: Mapping[str, Path] = field(default_factory=dict)
     preset: str = "small"
+    augmentation: str | None = None
     device: str = "auto"
 
     @property
@@ -168,6 +171,7 @@ def _check(request: Request, names: Sequence[str]) -> dict[str, Model]:
     if request.fold_count != 1 and request.fold_count < LEAST_FOLDS:
         rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
         raise UserError(rule, request.folds, f"give e.g. --folds {FOLDS}")
+    load_change(request.augmentation or "own")
     require_replaceable(request.out, KIND)
     resolve_device(request.device)
     wanted = request.tasks or TASKS
@@ -213,7 +217,9 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
     real = tuple(taught) if arm.real else ()
     made = tuple(one.fingerprint for one in read._sets_of(arm))
     images = (real, made, own[validation].fingerprint, _tests(read, arm, run))
-    return runs.Job(run, model, recipes[run.task], *images, request.out, request.device)
+    recipe = recipes[run.task]
+    recipe = replace(recipe, augmentation=request.augmentation or recipe.augmentation)
+    return runs.Job(run, model, recipe, *images, request.out, request.device)
 
 
 def _tests(read: Plan, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], ...]:

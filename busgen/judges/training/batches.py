@@ -4,6 +4,7 @@ In: crops, which of them, a generator. Out: float tensors. What changes a crop l
 true: other windows, mirrors, gains, noise. No vertical flips: shadows fall downwards.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +22,7 @@ from busgen.seeds import Rng
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
 WHITE = np.uint8(255)
+Change = Callable[[Pixels, Rng], Pixels]  # of an image and masks (1 + M, S, S)
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
 
@@ -64,10 +66,11 @@ def jitter(window: judges.Window, rng: Rng) -> judges.Window:
 
 
 class Draws(NamedTuple):
-    """What changes the crops of an epoch, and how much."""
+    """What changes the crops of an epoch, and how much; `change` instead of other light."""
 
     rng: Rng
     strength: float
+    change: Change | None = None
 
 
 def augment(
@@ -79,12 +82,16 @@ def augment(
 ) -> Pixels:
     """Return `window` of an image and of masks that move with it, (1 + M, S, S).
 
-    With `draws` the image is in other light, and all are mirrored in half of the cases.
+    With `draws` the image is in other light, or changed as they say, and all are mirrored in half
+    of the cases.
     """
     seen = np.stack([window.crop(pixels, size_px) for pixels in (image, *masks)])
     if draws is None:
         return seen
-    seen[0] = _brighten(seen[0], draws.rng, draws.strength)
+    if draws.change is None:
+        seen[0] = _brighten(seen[0], draws.rng, draws.strength)
+    else:
+        seen = draws.change(seen, draws.rng)
     return seen[..., ::-1] if draws.rng.random() < 0.5 else seen
 
 
