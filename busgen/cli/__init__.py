@@ -19,6 +19,7 @@ from busgen.errors import BusgenError, UserError
 COMMANDS = (
     generate.generate,
     generate.run,
+    generate.augment,
     learn.real,
     learn.train,
     learn.calibrate,

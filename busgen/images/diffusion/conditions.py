@@ -22,7 +22,7 @@ from busgen import schema
 from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.scanners import STYLES
+from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.imaging.geometry import signed_distance
 
 UNSTATED = "unstated"
@@ -140,11 +140,15 @@ def empty_text(count: int) -> Tensor:
     return torch.from_numpy(one_hot({})).expand(count, -1).clone()
 
 
-def styles_for(scanners: Sequence[str]) -> Tensor:
+def styles_for(scanners: Sequence[str], *, strange: bool = False) -> Tensor:
     """Return the styles (N,) int64 of findings' scanners.
 
-    Raises `UserError` for a scanner that the training images do not have.
+    Raises `UserError` for a scanner that the training images do not have; where `strange` ones are
+    welcome, they have no style.
     """
+    if strange:
+        styles = [STYLES.index(s) if s in STYLES else NO_STYLE for s in scanners]
+        return torch.tensor(styles, dtype=torch.int64)
     for scanner in scanners:
         if scanner not in STYLES:
             rule = "scanner must be one that was learned"

@@ -8,7 +8,7 @@ its speckle and where in its terms' ranges the levels lie; terms and scanner are
 mask the third.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from busgen import io, seeds
-from busgen.arrays import Pixels
+from busgen.arrays import Indices, Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
+from busgen.images.diffusion import inpainting
 from busgen.images.diffusion.autoencoder import FACTOR, NOISED
-from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Conditions,
+    Guidance,
+)
 from busgen.imaging.square import resize
 from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.priors.findings import Finding
@@ -42,6 +48,7 @@ COMPONENTS = ("autoencoder", "ranges", "tokens", "unet")
 PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
 
 
+Draw = Callable[[Sequence[Finding], Pixels, Indices], Pixels]
 AT_ONCE = 8  # images drawn together: always as many, last digits depend on it
 
 
@@ -154,30 +161,57 @@ class Engine:
     def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit."""
         _check(findings, masks, self.size_px)
-        images = np.zeros(masks.shape, np.uint8)
-        starts = range(0, len(findings), AT_ONCE)
+        return self._draw_all(findings, masks, self._draw)
 
-        def draw(start: int) -> None:
+    def draw_into(
+        self, findings: Sequence[Finding], masks: Pixels, images: Pixels, regions: Pixels
+    ) -> Pixels:
+        """Return `images` (N, S, S) uint8 with lesions drawn where `regions` (N, S, S) are 1.
+
+        S is `drawn_px`, the side of what it draws; a scanner that was not learned has no style.
+        Raises `UserError` where the masks do not fit.
+        """
+        _check(findings, masks, self.drawn_px)
+
+        def draw(own: Sequence[Finding], shapes: Pixels, rows: Indices) -> Pixels:
+            conditions, start, grain = self._conditions(own, shapes, strange=True)
+            call = conditions, start, grain, self.steps, self.guidance
+            return inpainting.draw_into(self.pipeline, images[rows], regions[rows], *call)
+
+        return self._draw_all(findings, masks, draw)
+
+    def _draw_all(self, findings: Sequence[Finding], masks: Pixels, draw: Draw) -> Pixels:
+        """Return what `draw` makes of findings, masks and their numbers, `AT_ONCE` at a time."""
+        images = np.zeros(masks.shape, np.uint8)
+
+        def draw_batch(start: int) -> None:
             torch.set_num_threads(1)  # of this thread: sums that threads share make both wait
             own = np.arange(start, min(start + AT_ONCE, len(findings)))
             batch = np.resize(own, AT_ONCE)
-            drawn = self._draw([findings[k] for k in batch.tolist()], masks[batch])
+            drawn = draw([findings[k] for k in batch.tolist()], masks[batch], batch)
             images[own] = drawn[: own.size]
 
         with ThreadPoolExecutor(self.threads if self.pipeline.device.type == "cpu" else 1) as pool:
-            list(pool.map(draw, starts))
+            list(pool.map(draw_batch, range(0, len(findings), AT_ONCE)))
         return images
 
-    def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
-        native, side = self.drawn_px, (self.size_px, self.size_px)
-        small = np.stack([resize(mask * np.uint8(255), native) for mask in masks]) > 127
-        conditions = self.pipeline.encode_findings(findings, small.astype(np.uint8))
+    def _conditions(
+        self, findings: Sequence[Finding], masks: Pixels, *, strange: bool = False
+    ) -> tuple[Conditions, Tensor, list[Tensor]]:
+        """Return what the pipeline is called with: conditions, start of the path, grain."""
+        conditions = self.pipeline.encode_findings(findings, masks, strange=strange)
         if self.adapted:
             conditions = conditions.without(frozenset({"style"}))
-        drawn = [_noise(f.seed, native, self.pipeline.channels) for f in findings]
+        drawn = [_noise(f.seed, self.drawn_px, self.pipeline.channels) for f in findings]
         stacks = (torch.stack(parts) for parts in zip(*drawn, strict=True))
         start, *grain = (stack.to(self.pipeline.device) for stack in stacks)
-        images = self.pipeline(conditions, start, grain, self.steps, self.guidance)
+        return conditions, start, grain
+
+    def _draw(self, findings: Sequence[Finding], masks: Pixels, _: Indices) -> Pixels:
+        native, side = self.drawn_px, (self.size_px, self.size_px)
+        small = np.stack([resize(mask * np.uint8(255), native) for mask in masks]) > 127
+        call = self._conditions(findings, small.astype(np.uint8))
+        images = self.pipeline(*call, self.steps, self.guidance)
         grey = np.rint(images.cpu().numpy() * 255).astype(np.uint8)
         method = cv2.INTER_AREA if self.size_px < native else cv2.INTER_CUBIC
         return np.stack([cv2.resize(image, side, interpolation=method) for image in grey])

@@ -132,9 +132,14 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         text = leave_out(text, self.ranges.told.cpu()[styles]).to(device)
         return Conditions(text, levels, make_planes(masks).to(device), styles.to(device))
 
-    def encode_findings(self, findings: Sequence[Finding], masks: Pixels) -> Conditions:
-        """Return the conditions that findings set, their levels where their seeds say."""
-        styles = styles_for([finding.scanner for finding in findings])
+    def encode_findings(
+        self, findings: Sequence[Finding], masks: Pixels, *, strange: bool = False
+    ) -> Conditions:
+        """Return the conditions that findings set, their levels where their seeds say.
+
+        `strange` as `styles_for` takes it.
+        """
+        styles = styles_for([finding.scanner for finding in findings], strange=strange)
         place = torch.stack([draw_place(finding.seed) for finding in findings])
         return self.encode(terms_of(findings), masks, styles, place)
 
