@@ -1,4 +1,4 @@
-"""Templates filled in: pages, whose values are escaped, and model cards.
+"""Templates filled in: pages, whose values are escaped, model cards, and tables in Markdown.
 
 In: a folder of Jinja templates. Out: what fills them; a value that is missing is an error.
 """
@@ -25,6 +25,12 @@ def card_of(folder: Path) -> jinja2.Template:
     text = (folder / "card.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(text)
+
+
+def to_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, of cells that hold no bar."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def tell_changes(

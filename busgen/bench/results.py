@@ -4,7 +4,6 @@ In: `docs/results/` of a checkout (pages, words, records of benchmarks) and the 
 ship in `busgen/assets/`. Out: the text of each page and of README's table of headline results.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 from busgen.errors import UserError
 from busgen.images.diffusion.training.plan import EVIDENCE, RECORD, write_card
 from busgen.io import dumps, read_json, write_text
+from busgen.templates import to_markdown
 
 FOLDER = Path("docs/results")
 README = Path("README.md")
@@ -124,12 +124,6 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     table = to_markdown([*COLUMNS, "results"], rows)
     notes = f"{CARRIED}\n" if "†" in table else ""
     return f"{before}{BEGIN}\n{table}\n{notes}{END}{after}"
-
-
-def to_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of cells that hold no bar."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _value(figure: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from busgen.bench.results import to_markdown
+from busgen.templates import to_markdown
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Written by `busgen dev docs --write` from the code: do not edit. -->\n"

@@ -192,6 +192,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     from busgen.downstream import library
     from busgen.downstream.data.synthetic_set import parse_sets
     from busgen.downstream.plan import Request, plan as planned
+    from busgen.downstream.results.paper import to_sentences
     from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}
@@ -211,8 +212,8 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     for title, rows in library.to_tables(record):
         out.print(title)
         print_rows(rows)
-    for words in library.primaries(record):
-        out.print(f"primary  {words}", soft_wrap=True)
+    for words in to_sentences(record):
+        out.print(words, soft_wrap=True)
     out.print(f"trained  {ran} of {len(plan.jobs)}, the others were kept", soft_wrap=True)
     out.print(f"written  {folder}", soft_wrap=True)
 

@@ -22,6 +22,7 @@ from busgen.downstream.learner import has_converged
 from busgen.downstream.plan import KIND, Plan
 from busgen.downstream.results import fairness, headline
 from busgen.downstream.results.compare import HEADLINE, compare
+from busgen.downstream.results.paper import write_paper
 from busgen.folders import grow_folder, require_replaceable
 from busgen.io import dumps, read_json, replace_file, sha256_bytes, write_text
 from busgen.params.downstream import SEEDS
@@ -88,6 +89,7 @@ def _run(plan: Plan, known: Known, key: str, tick: OnProgress) -> tuple[dict[str
     record |= {"by_group": fairness.score_groups(table)}
     record |= {"size_matched": fairness.match_sizes(table)}
     write_text(out / METRICS, dumps(record))
+    write_paper(record, out)
     request = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
     write_text(out / ASKED, dumps(request))
     if (out / "work").is_dir():
@@ -111,15 +113,6 @@ def to_tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, objec
         }
         found.setdefault(f"{one['task']}, trained on {one['train']}", []).append(row)
     return list(found.items())
-
-
-def primaries(record: Mapping[str, Any]) -> list[str]:
-    """Return the primary comparisons in words."""
-    gains = [(one, one["gain"]) for one in record["results"] if one.get("gain", {}).get("primary")]
-    return [
-        f"{one['task']}, {one['train']}: {gain['metric']} {_show(gain)}, {gain['verdict']}"
-        for one, gain in gains
-    ]
 
 
 def _show(score: Mapping[str, Any] | None) -> str:
@@ -167,6 +160,7 @@ def _summarise_training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     means = {name: np.mean(own, axis=0).tolist() for name, own in losses.items()}
     return {
         "levelled_off": {name: has_converged(mean) for name, mean in means.items()},
+        "validation_loss": means,
         "made_images": {name: one["made"] for name, one in named},
         "not_calibrated": sorted({name for name, one in named if not one["calibrated"]}),
     }

@@ -10,6 +10,7 @@ from tiny_sets import RECIPES
 
 from busgen.cli import main
 from busgen.downstream import library, plan
+from busgen.downstream.results.paper import to_sentences
 
 
 def call(*words: object) -> tuple[int, str, str]:
@@ -71,6 +72,8 @@ def test_quick_prints_what_it_wrote(sets, tmp_path):
         score = "auc" if "classification" in title else "dice"
         assert list(rows[0]) == ["test (patients)", "arm", score, "gain", "verdict", "saw"]
         assert {row["saw"] for row in rows} == {"-", "unknown"}
-    primary = library.primaries(record)
-    assert len(primary) == 2
-    assert primary[0].startswith("classification, bus_bra: auc ")
+    sentences = to_sentences(record)
+    assert len(sentences) == 4
+    assert "on the same 4 test patients" in sentences[0]
+    for file in ("table.md", "table.tex", "sentences.md", "learning_curves.png"):
+        assert (tmp_path / "out" / file).stat().st_size > 0
