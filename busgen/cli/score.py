@@ -214,8 +214,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         print_rows(rows)
     for words in to_sentences(record):
         out.print(words, soft_wrap=True)
-    out.print(f"trained  {ran} of {len(plan.jobs)}, the others were kept", soft_wrap=True)
-    out.print(f"written  {folder}", soft_wrap=True)
+    out.print(f"trained  {ran} of {len(plan.jobs)}, others kept; written {folder}", soft_wrap=True)
 
 
 def bench(
