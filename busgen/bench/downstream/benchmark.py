@@ -1,57 +1,62 @@
 """Benchmark of the comparison downstream: its time, and what made images are worth.
 
-In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout. Out: figures. All
-that takes long is kept in data/work/bench-downstream: an interrupted benchmark goes on. Values are
-on each training set's own test patients, intervals 95 % over patients and seeds.
+In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout. Out: figures, by
+the claims that were fixed beforehand (`docs/method/claims.md`): ways to use synthetic images are
+tried with one seed, one is chosen by validation patients, then base, way and synthetic alone are
+trained with three. All that takes long is kept in data/work/bench-downstream: an interrupted
+benchmark goes on. Intervals are 95 % over patients and seeds.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
+
+from busgen.bench.downstream import claims
 from busgen.bench.harness import Figure, Figures, figure_of, measure_time, read_bars
 from busgen.bench.real import reading
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
 from busgen.downstream.data.real_images import open_set, read_images
 from busgen.downstream.learner import Recipe
+from busgen.downstream.library import PREDICTIONS
 from busgen.downstream.models.registry import TASKS
-from busgen.downstream.plan import LEAST_FOLDS, RECIPES, Request, plan
+from busgen.downstream.plan import PRESETS, RECIPES, Request, plan
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import make_release
 from busgen.factory.plan import resolve
 from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
-from busgen.params.downstream import FOLDS, SEEDS
+from busgen.params.downstream import SEEDS
 from busgen.params.gates import DEFAULT_GATES
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 
 WORK = ROOT / "data" / "work" / "bench-downstream"
 LOW = "@10"  # the arms of a tenth of the patients
-LOW_ARMS = (arms.BASE + LOW, arms.PRIMARY + LOW)
+PRESET = "pretrained"
 RATIO = 2  # made images for each real one, the most that the table takes
 SPARE = 1.06  # for findings without a lesion, and those that stay unfilled
 FEW = 30  # images up to this number are read in a rehearsal
 CLOCK = "seconds.json"  # what earlier goes took
 Results = Iterable[Mapping[str, Any]]  # of the comparison
 
-UNITS = {"auc": "AUC", "dice": "Dice"}
 BARS = read_bars("downstream")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done: trainings of an arm, folds, how long each, what the generator makes."""
+    """How much is done: trainings of an arm, how long each, what the generator makes."""
 
     seeds: int = SEEDS
-    recipes: Mapping[str, Recipe] = field(default_factory=lambda: RECIPES)
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: PRESETS[PRESET])
     generate: GenerateParams = field(default_factory=GenerateParams)
-    folds: int = FOLDS
 
 
 def measure(*, quick: bool = False) -> Figures:
@@ -71,8 +76,8 @@ def _rehearse() -> Size:
     """Return what a rehearsal does: one seed, few steps, whatever the gates say of the images."""
     off = {"action": "off"}
     gates = {name: gate.model_copy(update=off) for name, gate in DEFAULT_GATES.items()}
-    recipes = {task: replace(usual, steps=4, looks=2) for task, usual in RECIPES.items()}
-    return Size(1, recipes, GenerateParams(steps=1, gates=gates), LEAST_FOLDS)
+    few = {task: replace(usual, steps=2, looks=2) for task, usual in PRESETS[PRESET].items()}
+    return Size(1, few, GenerateParams(steps=1, gates=gates))
 
 
 def figures(source: Path, work: Path, size: Size) -> Figures:
@@ -83,22 +88,54 @@ def figures(source: Path, work: Path, size: Size) -> Figures:
     largest = max(len(own["train"]) for own in real.values() if "train" in own)
     release, measured = _generate(largest, work, size)
     usual = Request(
-        release, work / "real", work / "table", seeds=size.seeds, recipes=size.recipes,
-        folds=size.folds,
+        release, work / "real", work / "ways", arms=(arms.BASE, *claims.WAYS), seeds=1,
+        recipes=size.recipes, folds=1, preset=PRESET,
     )  # fmt: skip
-    low = replace(usual, out=work / "low", arms=LOW_ARMS)
-    table, measured["table_s"] = run(usual, work)
-    again = measure_time(lambda: compare(usual))
-    measured["table_again_s"] = Figure(again, "s", measured["table_s"].n)
-    measured |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
-    measured |= _measure_gaps(table["results"])
-    few, measured["low_data_s"] = run(low, work)
-    measured |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    tried, measured["ways_s"] = run(usual, work)
+    measured |= claims.measure_ways(tried)
+    ways = claims.choose_ways(tried)
+    table, low = [], []
+    for task, way in ways.items():
+        own = replace(usual, tasks=(task,), seeds=size.seeds)
+        three = (arms.BASE, way, "synthetic", arms.POOLED)
+        table.append(replace(own, out=work / f"table-{task}", arms=three))
+        low.append(replace(own, out=work / f"low-{task}", arms=(arms.BASE + LOW, way + LOW)))
+    records, seconds = zip(*(run(one, work) for one in table), strict=True)
+    measured["table_s"] = _add(seconds)
+    measured["table_again_s"] = Figure(
+        sum(measure_time(partial(compare, one)) for one in table), "s", measured["table_s"].n
+    )
+    levelled = [claims.count_levelled(record) for record in records]
+    measured["base_levelled_off"] = Figure(
+        sum(one.value for one in levelled), "", sum(one.n for one in levelled)
+    )
+    results = [one for record in records for one in record["results"]]
+    measured |= measure_gains(results, ways, "gain", "claim_a")
+    measured |= measure_gaps(results)
+    predicted = pd.concat([pd.read_parquet(one.out / PREDICTIONS) for one in table])
+    measured |= claims.measure_transfer(predicted, ways) | claims.measure_rare(predicted, ways)
+    few, seconds = zip(*(run(one, work) for one in low), strict=True)
+    measured["low_data_s"] = _add(seconds)
+    results = [one for record in few for one in record["results"]]
+    few_ways = {task: way + LOW for task, way in ways.items()}
+    measured |= measure_gains(results, few_ways, "gain_10", "claim_b")
     with TemporaryDirectory(dir=work) as scratch:
-        quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
+        quick = replace(
+            usual, out=Path(scratch) / "quick", arms=(), seeds=None, folds=None, quick=True,
+            preset="small", recipes=None if size.seeds > 1 else _hurry(),
+        )  # fmt: skip
         seconds = measure_time(lambda: compare(quick))
         measured["quick_s"] = Figure(seconds, "s", len(plan(quick).jobs))
     return measured
+
+
+def _hurry() -> Mapping[str, Recipe]:
+    return {task: replace(usual, steps=4, looks=2) for task, usual in RECIPES.items()}
+
+
+def _add(seconds: Sequence[Figure]) -> Figure:
+    """Return the seconds of several comparisons, n the number of their trainings."""
+    return Figure(sum(one.value for one in seconds), "s", sum(one.n for one in seconds))
 
 
 def _generate(largest: int, work: Path, size: Size) -> tuple[Path, Figures]:
@@ -145,19 +182,22 @@ def _read_seconds(work: Path) -> dict[str, float]:
     return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
 
 
-def _measure_gains(results: Results, arm: str, name: str, count: str) -> Figures:
-    """Return what an arm gains on each training set, and of how many the interval is above zero."""
+def measure_gains(results: Results, ways: Mapping[str, str], name: str, claim: str) -> Figures:
+    """Return what a task's way gains on each training set.
+
+    And of how many of them the interval is above zero, and below.
+    """
     measured: Figures = {}
-    above: Figures = {}
-    for task in TASKS:
+    for task, arm in ways.items():
         own = _gains(results, task, arm)
         measured |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
-        held = [one.interval is not None and one.interval[0] > 0 for one in own.values()]
-        above[f"{count}_{task}"] = Figure(sum(held), "", len(own))
-    return measured | above
+    ends = [one.interval or (0.0, 0.0) for one in measured.values()]
+    above, below = sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
+    counts = {f"{claim}_above_zero": above, f"{claim}_below_zero": below}
+    return measured | {key: Figure(float(count), "", len(ends)) for key, count in counts.items()}
 
 
-def _measure_gaps(results: Results) -> Figures:
+def measure_gaps(results: Results) -> Figures:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
     measured: Figures = {}
     for task in TASKS:
@@ -180,5 +220,5 @@ def _gains(results: Results, task: str, arm: str) -> Figures:
         if own and "gain" in one:
             metric = HEADLINE[task]
             patients = one["metrics"][metric]["patients"]
-            found[one["train"]] = figure_of(one["gain"] | {"n": patients}, UNITS[metric])
+            found[one["train"]] = figure_of(one["gain"] | {"n": patients}, claims.UNITS[metric])
     return found
