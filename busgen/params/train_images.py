@@ -54,7 +54,7 @@ class DecoderParams(ScheduleParams):
 
 
 class LastStepsParams(ScheduleParams):
-    """The network's last steps: brought nearer to the mean of real images through the decoder."""
+    """The network's last steps and the decoder: whole images brought nearer to real ones."""
 
     steps: int = Field(default=400, ge=0)
     batch: int = Field(default=8, ge=1)

@@ -75,7 +75,7 @@ def test_the_card_tells_data_steps_and_that_nothing_is_measured(trained):
     assert "| breast | CC BY 4.0 | 2 / 2 |" in card
     assert "| guided | 2 | 2 | 4 | step 2, loss" in card
     assert "| decoder | 2 | 2 | 4 | step 2, critic" in card
-    assert "| last_steps | 2 | 2 | 4 | step 2, distance" in card
+    assert "| last_steps | 2 | 2 | 4 | step 2, drawn" in card
     assert "## Without bus_bra, busi" in card  # which the one that ships learned from
     assert "| images, train | 1636 | 2 |" in card
     assert "Not measured yet" in card

@@ -15,7 +15,13 @@ from busgen.images.diffusion.conditions import empty_text
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.training import autoencoder, decoder, flow, last_steps
+from busgen.images.diffusion.training import (
+    autoencoder,
+    decoder,
+    flow,
+    last_steps,
+    last_steps_examples,
+)
 from busgen.images.diffusion.training.autoencoder import standardise
 from busgen.images.diffusion.training.decoder_examples import (
     draw_examples,
@@ -94,7 +100,9 @@ def make_last_steps(crops=None):
     """Return what tunes a network's last steps."""
     images = ImageSet(crops or tiny.make_crops(6), (CAPTION,) * 6)
     pipeline = tiny.make_pipeline()
-    known, held_out = (last_steps.make_examples(pipeline, images, views) for views in (2, 1))
+    known, held_out = (
+        last_steps_examples.make_examples(pipeline, images, views) for views in (2, 1)
+    )
     return last_steps.Trainee(pipeline, known, held_out)
 
 
@@ -281,13 +289,14 @@ def test_the_distance_of_features_falls_toward_real_ones():
     assert int(distance.count) == 600
 
 
-def test_last_steps_bring_features_nearer_and_leave_the_autoencoder(tmp_path, monkeypatch):
+def test_last_steps_bring_features_nearer_and_leave_the_encoder(tmp_path, monkeypatch):
     monkeypatch.setattr(last_steps, "REMEMBERED", 12)
+    monkeypatch.setitem(last_steps.WEIGHTS, "drawn_spectrum", 0.0)  # of blocks
     """Of a decoder that never learned another one shows latents: as blocks, real ones brighter."""
     blocks = np.random.default_rng(0).normal(180, 30, (6, 8, 8)).clip(0, 255).astype(np.uint8)
     real = blocks.repeat(FACTOR, axis=1).repeat(FACTOR, axis=2)
     trainee = make_last_steps(replace(tiny.make_crops(6), images=real))
-    autoencoder = copy.deepcopy(trainee.autoencoder)
+    before_it = copy.deepcopy(trainee.autoencoder)
 
     def decode(latents, _grain):
         grey = latents.mean(dim=1, keepdim=True)
@@ -298,16 +307,25 @@ def test_last_steps_bring_features_nearer_and_leave_the_autoencoder(tmp_path, mo
     pace = Schedule(80, batch=4, rate=5e-3, warmup=5, average=0.8, half_precision=False)
     mean = train(trainee, pace, tmp_path)
     assert trainee.validate(mean, 80)["validation_shift"] < 0.9 * before
-    assert tiny.tensors_equal(trainee.autoencoder, autoencoder)
+    assert tiny.tensors_equal(trainee.autoencoder.encoder, before_it.encoder)
+
+
+def test_last_steps_teach_network_and_decoder(tmp_path):
+    trainee = make_last_steps()
+    modules = {**trainee.network, "decoder": trainee.autoencoder.decoder}
+    before = copy.deepcopy(modules)
+    train(trainee, replace(PACE, steps=2), tmp_path)
+    for name, module in modules.items():
+        assert not tiny.tensors_equal(module, before[name]), name
 
 
 def test_the_prior_is_asked_for_what_captions_leave_open():
     images = ImageSet(tiny.make_crops(4), (CAPTION, CAPTION, Caption("malignant"), Caption()))
-    findings = last_steps._ask_prior(images)
+    findings = last_steps_examples.ask_prior(images)
     assert [f.pathology for f in findings[:3]] == ["benign", "benign", "malignant"]
     assert findings[0].shape == "oval"
     assert findings[0].echo_pattern == "hypoechoic"
     assert findings[2].echo_pattern is not None
     assert [f.scanner for f in findings] == ["BrEaST", "BUSI"] * 2
     strange = replace(images.crops, scanners=np.array(["BrEaST", "a lab's", "BUSI", "BUSI"]))
-    assert last_steps._ask_prior(ImageSet(strange, images.captions))[1] is None
+    assert last_steps_examples.ask_prior(ImageSet(strange, images.captions))[1] is None

@@ -66,15 +66,16 @@ def spectrum_loss(generated: Tensor, real: Tensor) -> Tensor:
 
     Averaged before the logarithm: a spectrum is asked for, not the very same grain.
     """
-    return (_log_spectra(generated) - _log_spectra(real)).abs().mean()
+    return (log_spectra(generated) - log_spectra(real)).abs().mean()
 
 
-def _log_spectra(x: Tensor) -> Tensor:
+def log_spectra(x: Tensor) -> Tensor:
+    """Return the logarithm of each image's power over frequencies, (N, F), mean over windows."""
     windows = x.unfold(2, WINDOW, WINDOW // 2).unfold(3, WINDOW, WINDOW // 2).float()
     taper = torch.hann_window(WINDOW, device=x.device)
     flat = (windows - windows.mean(dim=(-1, -2), keepdim=True)) * taper[:, None] * taper
     power = torch.fft.rfft2(flat).abs().square().mean(dim=(1, 2, 3))
-    spectra: Tensor = (power + 1e-3).log()
+    spectra: Tensor = (power + 1e-3).log().flatten(1)
     return spectra
 
 

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 DIMENSIONS = 64  # principal axes of real patches, scaled to variance 1, ...
 LEAST = 1e-4  # but those along which they hardly vary, over the first
 REMEMBERED = 768  # drawn patches
+OTHERS = 0.5  # how much patches of other scanners count
 READY = 1 / 3  # share of them from which on the loss counts
 
 
 class FeatureDistance(nn.Module):
     """The loss and what it remembers; checkpoints keep its buffers.
 
-    `features` (N, F) as `measure` and `styles` (N,) of real patches; `remembered` drawn patches.
+    `features` (N, F) as `measure` and `styles` (N,) of real patches; `remembered` drawn patches;
+    `others` how much patches of another scanner count.
     """
 
     mean: Tensor
@@ -31,8 +33,15 @@ class FeatureDistance(nn.Module):
     drawn_styles: Tensor
     count: Tensor
 
-    def __init__(self, features: Tensor, styles: Tensor, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self,
+        features: Tensor,
+        styles: Tensor,
+        remembered: int = REMEMBERED,
+        others: float = OTHERS,
+    ) -> None:
         super().__init__()
+        self.others = others
         mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
         standard = (features - mean) / spread
         _, sizes, rows = torch.linalg.svd(standard, full_matrices=False)
@@ -61,8 +70,8 @@ class FeatureDistance(nn.Module):
         loss = points.new_zeros(())
         if len(points) and held >= READY * remembered:
             before = self.drawn[:held].clone()  # gradients are found after it is written to
-            near_drawn = _kernel(points, before, styles, self.drawn_styles[:held])
-            near_real = _kernel(points, self.real, styles, self.real_styles)
+            near_drawn = self._kernel(points, before, styles, self.drawn_styles[:held])
+            near_real = self._kernel(points, self.real, styles, self.real_styles)
             loss = 2 * (near_drawn.mean() - near_real.mean())
         places = (torch.arange(len(points), device=points.device) + self.count) % remembered
         self.drawn[places] = points.detach()
@@ -70,15 +79,14 @@ class FeatureDistance(nn.Module):
         self.count += len(points)
         return loss
 
+    def _kernel(self, a: Tensor, b: Tensor, styles_a: Tensor, styles_b: Tensor) -> Tensor:
+        """Return the cubic kernel of KID, less between patches of two scanners."""
+        alike = self.others + (1 - self.others) * (styles_a[:, None] == styles_b).float()
+        return (a @ b.T / a.shape[1] + 1) ** 3 * alike
+
 
 def measure(maps: Sequence[Tensor]) -> Tensor:
     """Return means and standard deviations over places of maps, (N, 2 * channels)."""
     wide = [each.float() for each in maps]
     parts = [(m.mean(dim=(2, 3)), (m.var(dim=(2, 3)) + 1e-6).sqrt()) for m in wide]
     return torch.cat([part for pair in parts for part in pair], dim=1)
-
-
-def _kernel(a: Tensor, b: Tensor, styles_a: Tensor, styles_b: Tensor) -> Tensor:
-    """Return the cubic kernel of KID, half as large between patches of two scanners."""
-    alike = 0.5 + 0.5 * (styles_a[:, None] == styles_b).float()
-    return (a @ b.T / a.shape[1] + 1) ** 3 * alike

@@ -26,6 +26,7 @@ from busgen.images.diffusion.training import (
     decoder,
     flow,
     last_steps,
+    last_steps_examples,
     latents,
     ranges,
 )
@@ -165,10 +166,10 @@ def _last_steps(
     images: Mapping[str, ImageSet],
     tick: OnProgress,
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline, its network tuned by what it draws."""
+    """Return the pipeline, its network and decoder tuned by what they draw."""
     pipeline.to(resolve_device())
     known, held_out = (
-        last_steps.make_examples(pipeline, images[split], views)
+        last_steps_examples.make_examples(pipeline, images[split], views)
         for split, views in zip(SPLITS, (last_steps.VIEWS, 1), strict=True)
     )
     schedule = replace(
