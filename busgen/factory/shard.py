@@ -129,16 +129,18 @@ def run_shard(spec: ShardSpec, tick: OnProgress | None = None) -> Manifest:
     """
     manifest = _make(spec, tick)
     following = _retry(spec, manifest)
-    while following := find_pending(following):
+    while following := find_attempts(following)[1]:
         _make(following, tick)
     return manifest
 
 
-def find_pending(spec: ShardSpec | None) -> ShardSpec | None:
-    """Return the first of a shard and its retries that does not stand, None if all do."""
+def find_attempts(spec: ShardSpec | None) -> tuple[list[ShardSpec], ShardSpec | None]:
+    """Return a shard and its retries as far as they stand, and the first that does not, if any."""
+    standing = []
     while spec and (manifest := _read_manifest(spec)):
+        standing.append(spec)
         spec = _retry(spec, manifest)
-    return spec
+    return standing, spec
 
 
 def _retry(spec: ShardSpec, manifest: Manifest) -> ShardSpec | None:

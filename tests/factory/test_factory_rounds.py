@@ -31,7 +31,7 @@ from busgen.factory.plan import (
 )
 from busgen.factory.rounds import plan_round
 from busgen.factory.sample_row import to_row
-from busgen.factory.shard import find_pending, is_done, read_plan, run_shard
+from busgen.factory.shard import find_attempts, is_done, read_plan, run_shard
 from busgen.factory.verdicts import judge
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
@@ -325,7 +325,7 @@ def test_a_shard_tries_again_alone_and_repeats_are_tried_of_the_whole_set(tmp_pa
     io.write_text(tmp_path / "alone" / "plan.json", io.dumps(to_record(plan)))
     for spec in plan_round(plan, tmp_path / "alone", 0, range(12)):
         run_shard(spec)
-        assert find_pending(spec) is None
+        assert find_attempts(spec)[1] is None
     alone = hashes(tmp_path / "alone" / "shards")
     assert {name[:8] for name in alone} == {"round-00", "round-01", "round-02"}
     assert alone.items() <= every.items()  # nothing that a shard makes alone is in vain
@@ -342,11 +342,11 @@ def test_a_shard_killed_between_its_attempts_goes_on(tmp_path):
     whole = hashes(tmp_path)
     second = spec.path.with_name("round-01-shard-00000.parquet")
     second.with_suffix(".json").unlink()
-    pending = find_pending(spec)
+    pending = find_attempts(spec)[1]
     assert (pending.path, pending.alone) == (second, 1)
     run_shard(pending)
     assert hashes(tmp_path) == whole
-    assert find_pending(spec) is None
+    assert find_attempts(spec)[1] is None
 
 
 def test_runs_of_consecutive_samples():
