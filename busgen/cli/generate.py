@@ -1,11 +1,11 @@
-"""The commands that make a dataset: `busgen generate` and `busgen run`.
+"""The commands that make a dataset: `busgen generate`, `busgen merge` and `busgen run`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,12 @@ from busgen.cli.screen import ParamsFile, out, resumable, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
+if TYPE_CHECKING:
+    from busgen.params.load import Params
+
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
-    folder: Annotated[Path, typer.Option("--out", help="Release folder to write.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="Release folder to write.")] = None,
     n: Annotated[int | None, typer.Option(help="Number of findings.")] = None,
     where: Annotated[
         list[str] | None,
@@ -50,6 +53,14 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     split: Annotated[
         str | None, typer.Option(help="Shares of families, train=.8,validation=.1,test=.1.")
     ] = None,
+    shard_size: Annotated[int | None, typer.Option(help="Findings a shard.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Make this part of the run only, 0/64 to 63/64.")
+    ] = None,
+    work: Annotated[
+        str | None,
+        typer.Option(help="Folder or URL where parts of a run meet."),
+    ] = None,
     params: ParamsFile = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
@@ -75,7 +86,13 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "size_px": size_px,
         "max_attempts": max_attempts,
         "max_unfilled": 1.0 if allow_unfilled else max_unfilled,
+        "shard_size": shard_size,
     }
+    if (shard is None) != (work is None) or (work is None) == (folder is None):
+        given = {"--out": folder, "--shard": shard, "--work": work}
+        got = ", ".join(name for name, value in given.items() if value is not None) or "none"
+        rule = "a run needs --out, a part of one --shard and --work"
+        raise UserError(rule, got, "e.g. --out DIR, or --shard 0/64 --work DIR")
     base = with_options(load_params(params) if params else Params(), request, "the command")
     if split:
         release = check(ReleaseParams, vars(base.release) | {"splits": _splits(split)}, "--split")
@@ -84,7 +101,10 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         to_words(remark)
     if dry_run:
         plan = to_record(resolve(base.generate))
-        out.print_json(json.dumps(plan | {"out": str(folder)}))
+        out.print_json(json.dumps(plan | {"out": str(folder or work)}))
+        return
+    if folder is None:
+        _make_part(base, str(shard), str(work))
         return
     with resumable(), progress("judged findings", base.generate.n) as tick:
         make_release(base, folder, tick, to_words)
@@ -112,6 +132,29 @@ def augment(  # noqa: PLR0913 - a command's options are its signature
         draw_lesions(real, folder, n, tuple(where or ()), text, seed, split, tick=tick)
     out.print(f"written  {folder}", soft_wrap=True)
     to_words("patients' images with lesions drawn into them: keep them where those may be kept")
+
+
+def _make_part(params: "Params", shard: str, work: str) -> None:
+    """Make a part of a run and print how far it is."""
+    from busgen.factory.distributed import make_part, parse_part
+
+    part = parse_part(shard)
+    with resumable(), progress("judged findings", params.generate.n // part.parts) as tick:
+        done = make_part(params, part, work, tick)
+    words = f"{done.shards} of {done.whole} shards, {done.made} made now, {done.findings} findings"
+    out.print(f"part {shard}: {words}")
+
+
+def merge(
+    work: Annotated[str, typer.Argument(help="Folder or URL that the parts named by --work.")],
+    folder: Annotated[Path, typer.Option("--out", help="Release folder to write.")],
+) -> None:
+    """Write the release of a run whose parts `busgen generate --shard` made."""
+    from busgen.factory import distributed
+
+    with resumable(), progress("judged findings", 0) as tick:
+        distributed.merge(work, folder, tick, to_words)
+    screen.print_summary(folder)
 
 
 def _splits(words: str) -> dict[str, float]:

@@ -93,11 +93,13 @@ def make_release(
     out: Path,
     tick: OnProgress = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    prepare: Callable[[Plan, Path], None] = lambda _, __: None,
 ) -> Plan:
     """Make the release that `params` ask for in `out`, and return its plan.
 
     Killed and called again, it goes on where it was: shards stand in a hidden folder beside `out`
-    until the release is whole. If `out` already is this very release, nothing is made.
+    until the release is whole; `prepare` may bring others there. If `out` already is this very
+    release, nothing is made.
     """
     plan = resolve(params.generate)
     if side := plan.resolution.drawn_px:
@@ -107,6 +109,7 @@ def make_release(
     with folders.lock_folder(out, RELEASE, say) as target:
         if not is_done(target, plan, params):  # another run may have made it meanwhile
             shards = folders.open_work(folders.work_path(target) / plan.shards_sha256[:16])
+            prepare(plan, shards)
             run(plan, shards, partial(run_shards, tick=tick), tick)
             write_release(shards, target, params.release)
         folders.clear_work(target)

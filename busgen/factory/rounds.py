@@ -1,9 +1,12 @@
 """The rounds: which attempts are still to be made, and which of those made are accepted.
 
-In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
-whole set (`judge`), and the finished candidates folder (`_finish`). The requested findings are
-fixed; a rejected one is tried again until accepted or out of attempts: gates cannot bend the
-distribution.
+In: a plan and the shards that stand. Out: shard specifications (`plan_round`) and the finished
+candidates folder (`run`). The requested findings are fixed; a rejected one is tried again until
+accepted or out of attempts: gates cannot bend the distribution.
+
+Findings that their own gates reject are tried again by the shard that made them, which asks nobody
+(`shard.run_shard`). What repeats another sample is known over the whole set alone: such findings
+are tried again in shards of their own, once all others stand.
 
 A counterfactual family is accepted or rejected, and so retried, as a whole: its members share
 their seed, so one of them cannot be tried again alone, and a family that lost its hard terms would
@@ -12,43 +15,26 @@ bend the distribution. A sample that no field varies is a family of its own.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
-from busgen.factory.shard import SHARD_SCHEMA, Manifest, OnProgress, ShardSpec, is_done
-from busgen.params.gates import Gate
+from busgen.factory.sample_row import SHARD_SCHEMA
+from busgen.factory.shard import Manifest, OnProgress, ShardSpec, is_done
+from busgen.factory.verdicts import COLUMNS, DUPLICATE, Verdicts, judge
 from busgen.params.generate import GenerateParams
-from busgen.similarity import search
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 INDEX = schema.arrow_schema("index")
 MOST = 4  # times as many attempts as the request's `max_attempts` that one finding can take
-DUPLICATE = "duplicate_distance"
-FAMILY = "family"  # the reason of a member that passed where another did not
-COLUMNS = ["sample_id", "family_id", "image_dhash", "accepted", "reason"]
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
-
-
-class Verdicts(NamedTuple):
-    """Verdicts over one shard's rows, and the families in it, in order, with theirs.
-
-    `distance` and `duplicate_of` are of the nearest accepted image of another, earlier family.
-    """
-
-    accepted: NDArray[np.bool_]
-    reason: list[str | None]
-    distance: NDArray[np.int64]
-    duplicate_of: list[str | None]
-    families: tuple[tuple[str, bool], ...]
 
 
 def run(plan: Plan, work: Path, run_all: RunAll, tick: OnProgress = lambda _: None) -> None:
@@ -66,38 +52,51 @@ def run(plan: Plan, work: Path, run_all: RunAll, tick: OnProgress = lambda _: No
     known: dict[str, int] = {}
     done: list[tuple[ShardSpec, Verdicts]] = []
     rejected: dict[int, str] = {}
-    missing: Sequence[int] = range(plan.request.n)
+    failed: Sequence[int] = range(plan.request.n)
+    repeats: Sequence[int] = ()
+    fresh: set[int] = set()  # shards of the first round that this run makes, retries and all
     left = plan.request.max_attempts * plan.request.n
     for attempt in range(MOST * plan.request.max_attempts):
-        left -= len(missing)
+        left -= len(failed) + len(repeats)
         if left < 0:
             break
-        specs = plan_round(plan, work, attempt, missing)
-        standing = {spec for spec in specs if is_done(spec)}
-        tick(sum(len(spec.samples) for spec in standing))
-        for _ in run_all([spec for spec in specs if spec not in standing]):
+        specs = plan_round(plan, work, attempt, failed, repeats)
+        todo = [spec for spec in specs if not is_done(spec)]
+        standing = {*specs} - {*todo}
+        tick(sum(len(s.samples) for s in standing if s.repeats or s.number not in fresh))
+        fresh |= {spec.number for spec in todo if not spec.repeats}
+        for _ in run_all(todo):
             pass  # what they made is read from disk, as after a kill
-        rejected = {}
+        rejected, own, again = {}, list[int](), list[int]()
         for spec in specs:
             settled = judge(_read(spec, COLUMNS), gate, known)
             done.append((spec, settled))
-            found = zip(spec.samples, settled.families, strict=True)
-            rejected |= {sample: name for sample, (name, ok) in found if not ok}
-        missing = list(rejected)
-        if not missing:
+            for sample, family in zip(spec.samples, settled.families, strict=True):
+                if not family.accepted:
+                    rejected[sample] = family.name
+                    (again if spec.repeats or family.passed else own).append(sample)
+        failed, repeats = own, sorted(again)
+        if not rejected:
             break
     _finish(plan, work, done, rejected)
 
 
-def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> list[ShardSpec]:
-    """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
-    request = plan.request
-    starts = range(0, len(missing), request.shard_size)
-    parts = [tuple(missing[start : start + request.shard_size]) for start in starts]
-    places = (request.judges, request.mask_model, request.model, request.known)
+def plan_round(
+    plan: Plan, work: Path, attempt: int, failed: Sequence[int], repeats: Sequence[int] = ()
+) -> list[ShardSpec]:
+    """Return the shards that make attempt number `attempt` at each of these samples.
+
+    `failed` are sorted samples that their own gates rejected, in the first round all: each stays in
+    its shard. `repeats` are sorted samples that ever repeated another one.
+    """
+    size = plan.request.shard_size
+    own = {k: tuple(samples) for k, samples in groupby(failed, lambda sample: sample // size)}
+    cuts = {k: tuple(repeats[k * size :][:size]) for k in range(-(-len(repeats) // size))}
+    chosen = plan.request.model_dump(include={"judges", "mask_model", "model", "known"})
+    alone = max(0, plan.request.max_attempts - 1 - attempt)
     return [
-        ShardSpec(str(work), attempt, number, samples, *places)
-        for number, samples in enumerate(parts)
+        *(ShardSpec(str(work), attempt, k, own[k], alone, **chosen) for k in own),
+        *(ShardSpec(str(work), attempt, k, cuts[k], repeats=True, **chosen) for k in cuts),
     ]
 
 
@@ -190,47 +189,6 @@ def _read(spec: ShardSpec, columns: list[str]) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         rule = f"shard {spec.path.name} must be a readable Parquet file"
         raise DataError(rule, error, "run again") from error
-
-
-def judge(shard: pa.Table, gate: Gate, known: dict[str, int]) -> Verdicts:
-    """Return the verdicts of one shard's rows and add the accepted ones to `known`.
-
-    In the order of families, so that of two equal images the earlier is kept, on any machine.
-    Members of one family may look alike: they are compared with other families only.
-    `shard` has `COLUMNS` of its rows, the members of a family one after the other; `gate` bounds
-    `duplicate_distance`; `known` are samples accepted before, in the order of shards, with hashes.
-    """
-    hashes = shard["image_dhash"].to_numpy()
-    passed = shard["accepted"].to_numpy(zero_copy_only=False)
-    ids, names = shard["sample_id"].to_pylist(), shard["family_id"].to_pylist()
-    earlier = list(known)
-    distance, where = search.nearest(hashes, np.array(list(known.values()), np.int64))
-    nearest: list[str | None] = [earlier[w] if w >= 0 else None for w in where]
-    accepted = np.zeros(len(ids), bool)
-    families = []
-    starts = [row for row in range(len(ids)) if row == 0 or names[row] != names[row - 1]]
-    for start, end in pairwise([*starts, len(ids)]):
-        here = np.flatnonzero(accepted[:start])
-        near, at = search.nearest(hashes[start:end], hashes[here])
-        for row in np.flatnonzero(near < distance[start:end]):
-            distance[start + row], nearest[start + row] = near[row], ids[here[at[row]]]
-        repeats = _repeats(distance[start:end], gate)
-        accepted[start:end] = (passed[start:end] & ~repeats).all()
-        families.append((names[start], bool(accepted[start])))
-    known.update({ids[row]: int(hashes[row]) for row in np.flatnonzero(accepted)})
-    own, repeats = shard["reason"].to_pylist(), _repeats(distance, gate)
-    reasons = [  # its own, else that it repeats, else that its family is lost
-        reason or (None if ok else DUPLICATE if repeat else FAMILY)
-        for reason, ok, repeat in zip(own, accepted, repeats, strict=True)
-    ]
-    return Verdicts(accepted, reasons, distance, nearest, tuple(families))
-
-
-def _repeats(distance: NDArray[np.int64], gate: Gate) -> NDArray[np.bool_]:
-    """Return which rows the gate rejects."""
-    if gate.action != "reject":
-        return np.zeros(len(distance), bool)
-    return np.array([not gate.passes(float(d)) for d in distance], bool)
 
 
 def count(index: Path) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
 """One shard: requested findings -> masks -> images -> measures -> verdicts -> one Parquet file.
 
 In: a `ShardSpec` (ids and paths, no data). Out: the shard file and its manifest, each renamed into
-place when whole, the manifest last: a shard without a valid manifest does not exist.
+place when whole, the manifest last: a shard without a valid manifest does not exist. What its own
+gates reject, the shard tries again by itself, an attempt a file.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import pairwise
-from math import isnan
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,24 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from busgen import NOT_FOR_CLINICAL_USE, io, schema
+from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, draw_findings, from_record, image_engine_of
+from busgen.factory.sample_row import SHARD_SCHEMA, to_row
 from busgen.gates.judged_scores import Judges, ask_judges
-from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
+from busgen.gates.scores import score_copies
 from busgen.images.contract import ImageEngine
-from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.raster import MaskEngine
-from busgen.params.gates import Gate
-from busgen.priors import findings
 from busgen.priors.draw import select_terms
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
 from busgen.similarity.known_images import KnownImages, load_known
-from busgen.similarity.search import hash_image
 
 CHUNK = 32  # images in memory at once, or those of one family
 ROW_GROUP = 100
@@ -47,15 +44,19 @@ OnProgress = Callable[[int], None]
 class ShardSpec:
     """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
 
-    Under `vary` each of these stands for a whole family. `judges`, `mask_model` and `model` are the
-    folders of the judges that the plan asks and of the engines' weights, None for those that ship;
-    `known` are files and releases whose images none may be a copy of.
+    Under `vary` each of these stands for a whole family. `alone` is how many attempts more it may
+    make at findings that their own gates reject; `repeats` says that its findings are of the whole
+    set, tried again as they repeated others. `judges`, `mask_model` and `model` are the folders of
+    the judges that the plan asks and of the engines' weights, None for those that ship; `known` are
+    files and releases whose images none may be a copy of.
     """
 
     work: str
     attempt: int
     number: int
     samples: tuple[int, ...]
+    alone: int = 0
+    repeats: bool = False
     judges: Path | None = None
     mask_model: Path | None = None
     model: str | None = None
@@ -64,7 +65,8 @@ class ShardSpec:
     @property
     def path(self) -> Path:
         """Where the shard file stands once it is whole."""
-        name = f"round-{self.attempt:02d}-shard-{self.number:05d}.parquet"
+        kind = "repeats" if self.repeats else "shard"
+        name = f"round-{self.attempt:02d}-{kind}-{self.number:05d}.parquet"
         return Path(self.work) / "shards" / name
 
 
@@ -121,11 +123,37 @@ def _require(part: str, got: str, planned: str | None) -> None:
 
 
 def run_shard(spec: ShardSpec, tick: OnProgress | None = None) -> Manifest:
-    """Make one shard and return its manifest; `tick(k)` is told of each k judged findings.
+    """Make one shard with its retries and return its manifest; `tick(k)` is told of k findings.
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = _load_tools(replace(spec, attempt=0, number=0, samples=()))
+    manifest = _make(spec, tick)
+    following = _retry(spec, manifest)
+    while following := find_attempts(following)[1]:
+        _make(following, tick)
+    return manifest
+
+
+def find_attempts(spec: ShardSpec | None) -> tuple[list[ShardSpec], ShardSpec | None]:
+    """Return a shard and its retries as far as they stand, and the first that does not, if any."""
+    standing = []
+    while spec and (manifest := _read_manifest(spec)):
+        standing.append(spec)
+        spec = _retry(spec, manifest)
+    return standing, spec
+
+
+def _retry(spec: ShardSpec, manifest: Manifest) -> ShardSpec | None:
+    """Return the next attempt at what a shard's own gates rejected, None if there is none."""
+    if not (spec.alone and manifest["failed"]):
+        return None
+    following = replace(spec, attempt=spec.attempt + 1, alone=spec.alone - 1)
+    return replace(following, samples=tuple(manifest["failed"]))
+
+
+def _make(spec: ShardSpec, tick: OnProgress | None) -> Manifest:
+    """Make one attempt at a shard's findings."""
+    tools = _load_tools(replace(spec, attempt=0, number=0, samples=(), alone=0, repeats=False))
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), tools.at_once):
         samples = spec.samples[start : start + tools.at_once]
@@ -136,10 +164,13 @@ def run_shard(spec: ShardSpec, tick: OnProgress | None = None) -> Manifest:
     with io.replace_file(spec.path) as partial:
         pq.write_table(table, partial, row_group_size=ROW_GROUP, use_dictionary=False)
         digest = io.sha256_file(partial)
+    families = groupby(rows, lambda row: row["family_id"])
+    passed = [all(row["accepted"] for row in members) for _, members in families]
     manifest = {
         "shard": spec.path.name,
         "plan_sha256": tools.plan.shards_sha256,
         "samples": list(spec.samples),
+        "failed": [sample for sample, ok in zip(spec.samples, passed, strict=True) if not ok],
         "passed": sum(row["accepted"] for row in rows),
         "sha256": digest,
     }
@@ -171,63 +202,21 @@ def _require_shared_masks(findings: Sequence[Finding], masks: NDArray[np.uint8])
             raise DataError(rule, got, "vary another field, or choose another mask engine")
 
 
-def to_row(
-    finding: Finding,
-    mask: NDArray[np.uint8],
-    image: NDArray[np.uint8],
-    judged: dict[str, float | None],
-    *,
-    gates: dict[str, Gate],
-    attempt: int,
-) -> dict[str, Any]:
-    """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
-
-    Whether it repeats another sample is not known here: `rounds.judge` decides that.
-    """
-    geometry = measure(mask, finding.pixel_mm)
-    scores = score_pair(finding, mask, image, geometry) | judged
-    accepted, reason, flags = verdict(scores, gates, taught=finding.scanner not in UNSEEN)
-    known = {k: None if v is None or isnan(v) else v for k, v in scores.items()}
-    return {
-        **findings.to_row(finding),
-        **to_columns(geometry),
-        **known,
-        "image_dhash": hash_image(image),
-        "image_sha256": io.sha256_array(image),
-        "attempt": attempt,
-        "accepted": accepted,
-        "reason": reason,
-        "flags": flags,
-        "image": _to_png(image, f"images/{finding.sample_id}.png", finding),
-        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png"),  # a family shares it
-    }
-
-
-def _to_png(pixels: NDArray[np.uint8], path: str, finding: Finding | None = None) -> dict[str, Any]:
-    """Return a PNG that says itself what it is, wherever it is copied to; an image, its scale."""
-    text, pixel_mm = {"Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}, None
-    if finding:
-        pixel_mm = finding.pixel_mm
-        scale = f"{len(pixels) * pixel_mm:.4g} mm deep, a pixel is {pixel_mm:.4g} mm"
-        text |= {"Title": finding.sample_id, "Description": scale}
-    return {"bytes": io.encode_png(pixels, text, pixel_mm), "path": path}
-
-
 def is_done(spec: ShardSpec) -> bool:
     """Whether the shard stands whole: manifest readable, for this plan, and hash as it says."""
+    return _read_manifest(spec) is not None
+
+
+def _read_manifest(spec: ShardSpec) -> Manifest | None:
+    """Return the manifest of a shard that stands whole, else None."""
     try:
         manifest = io.read_json(spec.path.with_suffix(".json"))
-        return bool(
+        whole = (
             manifest["plan_sha256"] == read_plan(Path(spec.work)).shards_sha256
             and manifest["samples"] == list(spec.samples)
+            and {*manifest["failed"]} <= {*spec.samples}
             and manifest["sha256"] == io.sha256_file(spec.path)
         )
-    except (DataError, KeyError, OSError):
-        return False
-
-
-LATER = {
-    *("duplicate_distance", "duplicate_of", "split", "code_version", "prior_sha256"),
-    *("mask_engine", "mask_engine_sha256", "engine", "engine_sha256"),
-}
-SHARD_SCHEMA = pa.schema(f for f in schema.arrow_schema("release") if f.name not in LATER)
+    except (DataError, KeyError, TypeError, OSError):
+        return None
+    return manifest if whole else None

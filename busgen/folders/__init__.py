@@ -183,7 +183,7 @@ def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:
         ours = (MANIFEST, WORK_MARK)
         return [name for name in names if name in ours and Path(folder) == source]
 
-    copy = _link if linked else shutil.copy2
+    copy = link_file if linked else shutil.copy2
     shutil.copytree(source, target, ignore=skip, copy_function=copy, dirs_exist_ok=True)
 
 
@@ -197,7 +197,8 @@ def link_folder(source: Path, target: Path, kind: str) -> None:
         copy_folder(source, partial, linked=True)
 
 
-def _link(source: str, target: str) -> None:
+def link_file(source: str | Path, target: str | Path) -> None:
+    """Make `target`, which is not there, a hard link to `source`, or a copy where there is none."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links

@@ -86,7 +86,7 @@ def test_every_command_is_shown_and_every_shown_one_exists():
 @pytest.mark.parametrize("page", written_by_hand(), ids=lambda page: page.name)
 def test_parameters_that_are_shown_are_parameters(page):
     for block in blocks(page):
-        if block.language == "yaml":
+        if block.language == "yaml" and "apiVersion" not in block.text:
             shown = yaml.safe_load(block.text)
             check(DatasetMap if "images" in shown else Params, shown, page.name)
 

@@ -15,8 +15,9 @@ from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
 from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, resolve
-from busgen.factory.rounds import MOST, judge, run
+from busgen.factory.rounds import MOST, run
 from busgen.factory.shard import read_plan
+from busgen.factory.verdicts import judge
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
@@ -173,7 +174,7 @@ def test_members_of_a_family_do_not_repeat_each_other_but_families_do():
     assert found.accepted.tolist() == [True, True, False, False]
     assert found.distance.tolist() == [64, 64, 0, 0]
     assert found.duplicate_of == [None, None, "a0", "a0"]
-    assert found.families == (("a", True), ("b", False))
+    assert found.families == (("a", True, True), ("b", False, True))
 
 
 def test_one_member_that_fails_takes_its_family_with_it_and_leaves_no_hash():

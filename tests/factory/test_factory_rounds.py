@@ -29,8 +29,10 @@ from busgen.factory.plan import (
     resolve,
     to_record,
 )
-from busgen.factory.rounds import judge, plan_round
-from busgen.factory.shard import is_done, read_plan, run_shard, to_row
+from busgen.factory.rounds import plan_round
+from busgen.factory.sample_row import to_row
+from busgen.factory.shard import find_attempts, is_done, read_plan, run_shard
+from busgen.factory.verdicts import judge
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams
@@ -303,9 +305,48 @@ def test_a_duplicate_gate_that_flags_rejects_nothing():
 
 
 def test_rounds_are_cut_into_shards_of_the_size_asked_for():
-    specs = plan_round(tiny(shard_size=2), Path("w"), 1, [3, 7, 9])
-    assert [spec.samples for spec in specs] == [(3, 7), (9,)]
-    assert specs[1].path == Path("w/shards/round-01-shard-00001.parquet")
+    plan = tiny(shard_size=2)
+    whole = plan_round(plan, Path("w"), 0, range(12))
+    assert [spec.samples for spec in whole] == [(k, k + 1) for k in range(0, 12, 2)]
+    specs = plan_round(plan, Path("w"), 1, [2, 3, 7], repeats=[1, 4, 9])
+    assert [spec.samples for spec in specs] == [(2, 3), (7,), (1, 4), (9,)]
+    assert [spec.alone for spec in specs] == [3, 3, 0, 0]
+    assert specs[1].path == Path("w/shards/round-01-shard-00003.parquet")
+    assert specs[3].path == Path("w/shards/round-01-repeats-00001.parquet")
+
+
+HARD = {"grey_sd": Gate(min=31.0), "duplicate_distance": Gate(min=29.0)}  # each rejects some
+
+
+def test_a_shard_tries_again_alone_and_repeats_are_tried_of_the_whole_set(tmp_path):
+    plan = tiny(gates=HARD, max_unfilled=1.0, max_attempts=3)
+    rounds.run(plan, tmp_path / "all", run_shards)
+    every = hashes(tmp_path / "all" / "shards")
+    io.write_text(tmp_path / "alone" / "plan.json", io.dumps(to_record(plan)))
+    for spec in plan_round(plan, tmp_path / "alone", 0, range(12)):
+        run_shard(spec)
+        assert find_attempts(spec)[1] is None
+    alone = hashes(tmp_path / "alone" / "shards")
+    assert {name[:8] for name in alone} == {"round-00", "round-01", "round-02"}
+    assert alone.items() <= every.items()  # nothing that a shard makes alone is in vain
+    later = {name for name in every if name[:8] <= "round-02"} - {*alone}
+    assert later
+    assert all("repeats" in name for name in later)
+
+
+def test_a_shard_killed_between_its_attempts_goes_on(tmp_path):
+    plan = tiny(gates=HARD, max_unfilled=1.0, max_attempts=3)
+    io.write_text(tmp_path / "plan.json", io.dumps(to_record(plan)))
+    spec = plan_round(plan, tmp_path, 0, range(12))[0]
+    run_shard(spec)
+    whole = hashes(tmp_path)
+    second = spec.path.with_name("round-01-shard-00000.parquet")
+    second.with_suffix(".json").unlink()
+    pending = find_attempts(spec)[1]
+    assert (pending.path, pending.alone) == (second, 1)
+    run_shard(pending)
+    assert hashes(tmp_path) == whole
+    assert find_attempts(spec)[1] is None
 
 
 def test_runs_of_consecutive_samples():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from busgen.factory.rounds import FAMILY
+from busgen.factory.verdicts import FAMILY
 from busgen.params.gates import Gate
 from busgen.release.rows import find_files
 from busgen.report import words
