@@ -27,7 +27,7 @@ from busgen.release.exports.export import EXPORT
 from busgen.release.write import RELEASE
 from busgen.report.report import REPORT
 
-FOLDERS = {  # words, "R" a release, "D" real data, "W" a work folder; what the manifest calls the outcome
+FOLDERS = {  # words ("R" a release, "D" real data, "W" shards), what the manifest calls it
     "real": (["breast=nowhere"], REAL),
     "train": (["masks", "D"], MASKS),
     "train images": (["images", "D"], IMAGES),
