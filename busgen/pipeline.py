@@ -20,7 +20,7 @@ import yaml
 from busgen import code, io
 from busgen.errors import BusgenError, UserError
 from busgen.extras import require_extra
-from busgen.server import URL, make_environment, prefect_server
+from busgen.server import URL, PrefectServer, make_environment, prefect_server
 
 PIPELINE, CODE = Path("dvc.yaml"), Path("flows/code.yaml")
 HEAD = "# Written by `busgen run` and `busgen dev deps --write`: the hash of each stage's code.\n"
@@ -83,8 +83,8 @@ def reproduce(tell: Callable[[str], None], *, everything: bool = False) -> bool:
     if is_done(*targets):
         return False
     MISTAKE.unlink(missing_ok=True)
-    with prefect_server(DIE) as url:
-        code = _repro(targets, {URL: url}, tell)
+    with prefect_server(DIE) as server:
+        code = _repro(targets, server, tell)
     if code and MISTAKE.exists():
         raise UserError("every stage must succeed", "the error above", "mend it and run again")
     if code:
@@ -92,16 +92,20 @@ def reproduce(tell: Callable[[str], None], *, everything: bool = False) -> bool:
     return True
 
 
-def _repro(targets: Sequence[str], extra: Mapping[str, str], tell: Callable[[str], None]) -> int:
+def _repro(targets: Sequence[str], server: PrefectServer, tell: Callable[[str], None]) -> int:
     """Run `dvc repro` and return its exit code; `tell` gets each stage as it begins, in words.
 
-    What DVC says of its own files is left out, all else goes on to the standard output.
+    What DVC says of its own files is left out, all else goes on to the standard output. Raises
+    `BusgenError` where the server ends.
     """
     stages = _read_stages(PIPELINE)
-    command, environment = [*DVC, "repro", *targets], {**_environment(extra), **AT_ONCE}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=DIE
-    ) as running:
+    command, environment = [*DVC, "repro", *targets], _environment({URL: server.url, **AT_ONCE})
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=DIE
+        ) as running,
+        server.bind_process(running),
+    ):
         for line in running.stdout or ():
             if begun := BEGUN.match(line):
                 name = begun[1].partition("@")[0]

@@ -1,7 +1,8 @@
 """The Prefect server of a run: the user's own, which must answer, or one that ends with it.
 
-In: the environment. Out: the address of a server, and the environment in which processes reach it.
-A server of our own takes no settings of the user's, and nothing on this machine goes by a proxy.
+In: the environment. Out: a server, and the environment in which processes reach it. A server of our
+own takes no settings of the user's, and nothing on this machine goes by a proxy; where it ends
+before its time, so does what asks it, which would wait for minutes.
 """
 
 import base64
@@ -9,22 +10,27 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from busgen.errors import UserError
+from busgen.errors import BusgenError, UserError
 
 URL = "PREFECT_API_URL"
 LOOPBACK = ("127.0.0.1", "localhost")
 START_S, END_S, ANSWER_S = 240.0, 30.0, 10.0  # of a busy machine
+WATCH_S = 0.5
+LOG = Path(".prefect/server.log")
 UNSET = f"mend it, or unset {URL}: a run then starts its own server"
 
 
@@ -57,26 +63,62 @@ def _is_usable(proxy: str) -> bool:
     return whole and parts.scheme in ("http", "https", *socks)
 
 
+@dataclass(frozen=True)
+class PrefectServer:
+    """A server's address, and its process if it is ours."""
+
+    url: str
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @contextmanager
+    def bind_process(self, client: "subprocess.Popen[Any]") -> Iterator[None]:
+        """Kill `client` where the server ends inside the block, and raise `BusgenError` then."""
+        if (server := self.process) is None:
+            yield
+            return
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(WATCH_S):
+                if server.poll() is not None:
+                    client.kill()
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+        if (code := server.poll()) is not None:
+            raise BusgenError(
+                f"the Prefect server of this run has ended before its time (code {code}), and the "
+                "run with it: run the same command again, it goes on where it was; the server's "
+                f"log is {LOG}"
+            )
+
+
 @contextmanager
-def prefect_server(die: Callable[[], None] | None = None) -> Iterator[str]:
-    """Yield the address of a Prefect server: the user's own, or one that ends with the block.
+def prefect_server(die: Callable[[], None] | None = None) -> Iterator[PrefectServer]:
+    """Yield a Prefect server: the user's own, or one that ends with the block.
 
     `die`: what a process of our own does first, so that it ends with this one. Raises `UserError`
     if the user's own does not answer, or ours does not start.
     """
     if url := os.environ.get(URL):
         _require_answer(url)
-        yield url
+        yield PrefectServer(url)
         return
     with socket() as free:
         free.bind((LOOPBACK[0], 0))
         port = free.getsockname()[1]
     url = f"http://{LOOPBACK[0]}:{port}/api"
-    home = Path.cwd() / ".prefect"
-    home.mkdir(exist_ok=True)
+    path = Path.cwd() / LOG
+    path.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK[0]]
-    own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    with (home / "server.log").open("wb") as log:
+    own = {"PREFECT_HOME": str(path.parent), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    with path.open("wb") as log:
         server = subprocess.Popen(
             [*command, "--port", str(port)],
             stdout=log,
@@ -85,8 +127,8 @@ def prefect_server(die: Callable[[], None] | None = None) -> Iterator[str]:
             preexec_fn=die,
         )
         try:
-            _wait_until_healthy(server, url, home / "server.log")
-            yield url
+            _wait_until_healthy(server, url, path)
+            yield PrefectServer(url, server)
         finally:
             _stop(server)
 

@@ -5,6 +5,7 @@ where it stopped, from data/work.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import as_completed
 from prefect.logging import get_run_logger
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+from busgen.compute.devices import compute_alone
 from busgen.errors import StorageError
 from busgen.factory import rounds
 from busgen.factory.plan import Plan, resolve
@@ -29,6 +30,7 @@ from busgen.folders.manifests import hold_lock
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from flows import CANDIDATES, WORK, main
+from flows.runners import make_runner, report_cluster
 
 
 def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bool:
@@ -48,29 +50,21 @@ def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bo
     task_run_name="round {spec.attempt} shard {spec.number}",
     persist_result=False,
 )
-def _shard(spec: ShardSpec) -> Manifest:
-    """Make one shard."""
+def _shard(spec: ShardSpec, alone: bool) -> Manifest:
+    """Make one shard; `alone`: in one thread, as other processes share the machine."""
+    if alone:
+        compute_alone()
     return run_shard(spec)
 
 
-def _runner(params: GenerateParams) -> TaskRunner[Any]:
-    """Return the runner that `params` name: threads of this process, or Dask's processes."""
-    if params.runner == "dask":
-        from prefect_dask import DaskTaskRunner
-
-        cluster = {"n_workers": params.workers, "threads_per_worker": 1, "dashboard_address": None}
-        return DaskTaskRunner(cluster_kwargs=cluster)
-    return ThreadPoolTaskRunner(max_workers=params.workers)
-
-
-def _map(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
+def _map(specs: Sequence[ShardSpec], *, alone: bool) -> Iterator[Manifest]:
     """Yield manifests as the tasks of `specs` finish, with the remaining time on screen."""
     logger = get_run_logger()
     total = sum(len(spec.samples) for spec in specs)
     columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} findings"))
     with Progress(*columns, console=Console(stderr=True), disable=not specs) as bar:
         row = bar.add_task(f"{len(specs)} shards", total=total)
-        for future in as_completed(_shard.map(list(specs))):
+        for future in as_completed(_shard.map(list(specs), alone)):
             manifest = future.result()
             bar.advance(row, len(manifest["samples"]))
             logger.info("%s: %d passed", manifest["shard"], manifest["passed"])
@@ -80,7 +74,7 @@ def _map(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
 @flow(name="generate", validate_parameters=False)
 def generate(plan: Plan, work: Path) -> None:
     """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
-    rounds.run(plan, work, _map)
+    rounds.run(plan, work, partial(_map, alone=plan.request.runner != "threads"))
     request, rows = plan.request, count(work / "index.parquet")
     create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
     create_markdown_artifact(
@@ -94,10 +88,11 @@ def generate(plan: Plan, work: Path) -> None:
 def run() -> None:
     """Run the stage: params.yaml -> data/candidates."""
     params = load_section("generate", GenerateParams)
-    plan = resolve(params)
+    plan, runner = resolve(params), make_runner(params)
     with hold_lock(WORK / "generate", lambda _: None):
         work = open_work(WORK / plan.shards_sha256[:16])
-        generate.with_options(task_runner=_runner(params))(plan, work)
+        with report_cluster(params):
+            generate.with_options(task_runner=runner)(plan, work.resolve())
         link_folder(work, CANDIDATES, "candidates")
 
 

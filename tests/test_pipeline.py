@@ -1,7 +1,9 @@
 """The pipeline as users run it: a fresh clone, DVC, one Prefect server; slow, once a session."""
 
 import json
+import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -185,13 +187,14 @@ def test_a_changed_parameter_reruns_just_what_depends_on_it(clone, section, valu
     assert stages_run(run(clone)) == expected
 
 
-def processes_in(folder: Path) -> list[str]:
-    """Return the command lines of the processes that work in `folder`."""
-    found = []
+def processes_in(folder: Path) -> dict[str, int]:
+    """Return the command lines of the processes that work in `folder`, with their numbers."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+                words = (process / "cmdline").read_text().replace("\0", " ")
+                found[words] = int(process.name)
     return found
 
 
@@ -218,7 +221,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
             break
         time.sleep(0.1)
     assert all(name in names for name in ("busgen run", "dvc repro", "flows.generate", "prefect"))
-    assert processes_in(clone) == []
+    assert not processes_in(clone)
     wait = "from busgen import pipeline; print(pipeline.is_done('generate'))"
     assert call(clone, sys.executable, "-c", wait) == "False\n"  # as soon as the locks are gone
     call(clone, "dvc", "repro", "generate")  # no server: Prefect starts one for the process
@@ -229,6 +232,36 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     run(clone)
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
     assert sums(tmp_path / "plain") == sums(clone / "data/release")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_run_whose_own_server_is_killed_ends_at_once_with_one_message(clone, monkeypatch):
+    change(clone, "generate", seed=11, n=800)
+    monkeypatch.delitem(SERVER, "PREFECT_API_URL")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "busgen", "run"]
+    run = subprocess.Popen(command, cwd=clone, env=environment(clone), **pipes)
+    number = None
+    for _ in range(1200):
+        working = processes_in(clone)
+        number = next((n for words, n in working.items() if "prefect server start" in words), None)
+        if number and any("flows.generate" in words for words in working):
+            break
+        time.sleep(0.1)
+    time.sleep(3)  # amid the flow's start, or its shards
+    start = time.monotonic()
+    os.kill(number, signal.SIGKILL)
+    _, said = run.communicate()
+    assert time.monotonic() - start < 10
+    assert run.returncode == 1
+    assert said.count("error:") == 1
+    assert "the Prefect server of this run has ended before its time (code -9)" in said
+    assert "Traceback" not in said
+    for _ in range(50):
+        if not processes_in(clone):
+            break
+        time.sleep(0.1)
+    assert not processes_in(clone)
 
 
 def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone):

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from checkout import NEEDED, PIPELINE, ROOT
 
 from busgen import server
-from busgen.errors import UserError
+from busgen.errors import BusgenError, UserError
 from busgen.server import URL, make_environment, prefect_server
 
 PROXY = "http://127.0.0.1:9"  # answers nothing
@@ -59,7 +60,7 @@ def ask(monkeypatch, url: str) -> str:
     """Return the address that a run would ask."""
     monkeypatch.setenv(URL, url)
     with prefect_server() as found:
-        return found
+        return found.url
 
 
 @pytest.mark.parametrize("proxy", ["", PROXY])
@@ -161,10 +162,10 @@ def test_our_own_server_starts_and_is_reached_whatever_the_environment_holds(tmp
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(URL, raising=False)
     monkeypatch.chdir(tmp_path)
-    with prefect_server() as url:
+    with prefect_server() as own:
         for name in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"):
             monkeypatch.delenv(name)  # of a server of their own, theirs to mend
-        environment = {**os.environ, URL: url, "PYTHONPATH": str(ROOT)}  # as `dvc repro` has it
+        environment = {**os.environ, URL: own.url, "PYTHONPATH": str(ROOT)}  # as `dvc repro` has it
         done = subprocess.run(
             [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True
         )
@@ -178,3 +179,29 @@ def test_a_server_that_does_not_end_is_killed(monkeypatch):
     process.stdout.readline()
     server._stop(process)
     assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("code", [-signal.SIGKILL, 0])
+def test_what_asks_a_server_of_ours_ends_with_it(code):
+    """As `busgen run`: DVC waits for a flow that would ask a dead server for minutes."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ends = ["sh", "-c", f"sleep 0.3; {'kill -9 $$' if code else 'exit 0'}"]
+    start = time.monotonic()
+    with subprocess.Popen(ends) as own, subprocess.Popen(sleep) as client:
+        bound = server.PrefectServer("http://127.0.0.1:1/api", own)
+        with (
+            pytest.raises(BusgenError, match=rf"before its time \(code {code}\).*goes on") as told,
+            bound.bind_process(client),
+        ):
+            client.wait()
+    assert not isinstance(told.value, UserError)
+    assert time.monotonic() - start < 10
+    assert client.returncode == -signal.SIGKILL
+
+
+def test_a_server_that_lives_ends_nothing():
+    sleep = [sys.executable, "-c", "import time; time.sleep(1)"]
+    with subprocess.Popen(["sleep", "60"]) as own, subprocess.Popen(sleep) as client:
+        with server.PrefectServer("http://127.0.0.1:1/api", own).bind_process(client):
+            assert client.wait() == 0
+        own.kill()

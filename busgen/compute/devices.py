@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import cv2
 import torch
 
+from busgen.compute.cores import limit_cores
 from busgen.errors import UserError
 
 
@@ -28,6 +29,7 @@ def compute_alone() -> None:
     """Let this process compute in one thread, as several share the machine."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    limit_cores(1)
 
 
 def resolve_device(name: str = "auto") -> torch.device:

@@ -6,20 +6,17 @@ findings of its sample numbers, where those of one do not depend on the others.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-import busgen
 from busgen import io
-from busgen.code import hash_code
 from busgen.errors import DataError, UserError
+from busgen.factory.versions import code_version, find_tools
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
@@ -33,13 +30,9 @@ from busgen.schema import JUDGED
 from busgen.seeds import sample_seed
 from busgen.similarity.known_images import REAL, RELEASE, load_known
 
-WEIGHTS = (  # that measure every sample, in `busgen/assets`
-    *("overlays/strokes.safetensors", "gates/look.safetensors", "gates/mask_fit.safetensors"),
-    "gates/lesions.json",
-)
-TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
-NOT_RECORDED = {*HERE, "runner", "workers"}  # how it runs on this machine decides no byte
+RUNS = ("runner", "workers", "address")  # how it runs decides no byte
+NOT_RECORDED = {*HERE, *RUNS}
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 TOLD = ("known_kinds", "learned_from", "drawn_px")  # to readers; decides no byte, so in no hash
 FACTS = Path("evidence") / "facts.json"
@@ -117,7 +110,7 @@ def resolve(params: GenerateParams) -> Plan:
         learned_from=list_sources(request, given.record, judged=judges is not None),
         drawn_px=None if engine.drawn_px == request.size_px else engine.drawn_px,
         code_version=code_version(),
-        tools={"python": python_version()} | {name: version(name) for name in TOOLS},
+        tools=find_tools(),
     )
     requested = parse_request(request.where, request.text, request.targets)
     if request.vary:
@@ -207,17 +200,6 @@ def _to_record(plan: Plan) -> dict[str, Any]:
 def _hash(plan: Plan, leave: Sequence[str] = ()) -> str:
     deciding = {k: v for k, v in _to_record(plan).items() if k not in (*TOLD, *leave)}
     return io.sha256_bytes(io.dumps(deciding).encode())
-
-
-@cache
-def code_version() -> str:
-    """Return version and hash of the code that decides a release, e.g. ``0.1.0+1f2e3d4c5b6a``.
-
-    The code, not the commit: a commit that changes the report remakes nothing.
-    """
-    code = hash_code("busgen.factory.shard", "busgen.factory.rounds")
-    key = code + "".join(io.sha256_file(io.ASSETS / name) for name in WEIGHTS)
-    return f"{busgen.__version__}+{io.sha256_bytes(key.encode())[:12]}"
 
 
 def draw_findings(

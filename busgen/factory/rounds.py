@@ -33,6 +33,7 @@ from busgen.params.generate import GenerateParams
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 INDEX = schema.arrow_schema("index")
+PLACES = ("judges", "mask_model", "model", "known")  # on this machine
 MOST = 4  # times as many attempts as the request's `max_attempts` that one finding can take
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
@@ -92,12 +93,19 @@ def plan_round(
     size = plan.request.shard_size
     own = {k: tuple(samples) for k, samples in groupby(failed, lambda sample: sample // size)}
     cuts = {k: tuple(repeats[k * size :][:size]) for k in range(-(-len(repeats) // size))}
-    chosen = plan.request.model_dump(include={"judges", "mask_model", "model", "known"})
+    chosen = {name: _absolute(getattr(plan.request, name)) for name in PLACES}
     alone = max(0, plan.request.max_attempts - 1 - attempt)
     return [
         *(ShardSpec(str(work), attempt, k, own[k], alone, **chosen) for k in own),
         *(ShardSpec(str(work), attempt, k, cuts[k], repeats=True, **chosen) for k in cuts),
     ]
+
+
+def _absolute(place: Any) -> Any:  # noqa: ANN401 - of the types that places have
+    """Return paths as a worker in another folder finds them; what is no path here, as it is."""
+    if isinstance(place, tuple):
+        return tuple(map(_absolute, place))
+    return type(place)(Path(place).absolute()) if place and Path(place).exists() else place
 
 
 def _finish(

@@ -20,8 +20,15 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.factory.plan import Plan, draw_findings, from_record, image_engine_of
+from busgen.factory.plan import (
+    Plan,
+    Resolution,
+    draw_findings,
+    from_record,
+    image_engine_of,
+)
 from busgen.factory.sample_row import SHARD_SCHEMA, to_row
+from busgen.factory.versions import code_version, find_tools
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies
 from busgen.images.contract import ImageEngine
@@ -96,6 +103,7 @@ def _load_tools(spec: ShardSpec) -> _Tools:
     here = ("judges", "mask_model", "model", "known")
     request = plan.request.model_copy(update={name: getattr(spec, name) for name in here})
     requested, found = parse_request(request.where, request.text, request.targets), plan.resolution
+    _require_versions(found)
     masks = load_mask_engine(request.mask_engine, request.size_px, spec.mask_model)
     images = image_engine_of(request)
     _require("mask engine", masks.sha256, found.mask_engine_sha256)
@@ -120,6 +128,15 @@ def _require(part: str, got: str, planned: str | None) -> None:
     if got != planned:
         rule = f"the {part} must be the plan's ({str(planned)[:12]})"
         raise DataError(rule, got[:12], "run again: a new plan is made")
+
+
+def _require_versions(found: Resolution) -> None:
+    """Raise `DataError` unless code and libraries are the plan's: a worker may be elsewhere."""
+    planned = {"busgen": found.code_version, **found.tools}
+    here = {"busgen": code_version(), **find_tools()}
+    if other := [f"{name} {here[name]}" for name in here if here[name] != planned.get(name)]:
+        rule = "every worker must have the versions of the plan"
+        raise DataError(rule, ", ".join(other), "install the same on all machines")
 
 
 def run_shard(spec: ShardSpec, tick: OnProgress | None = None) -> Manifest:

@@ -3,8 +3,7 @@
 In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: images (N, H, W) uint8.
 """
 
-import os
-
+from busgen.compute.cores import count_cores
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.diffusion.scanners import LIKE
@@ -30,7 +29,7 @@ def load_image_engine(
     """Return the image engine `name` of `ENGINES`, ready to render `size_px` (32 or more) a side.
 
     `device` is ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
-    `threads` images are rendered at once, by default as many as the machine has cores.
+    `threads` images are rendered at once, by default as many as the process has cores.
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))
@@ -42,4 +41,4 @@ def load_image_engine(
         from busgen.images.diffusion.engine import load_engine  # brings torch and diffusers
     else:
         from busgen.images.stable_diffusion.engine import load_engine  # transformers too
-    return load_engine(size_px, device, threads or os.cpu_count() or 1, learned or ModelOptions())
+    return load_engine(size_px, device, threads or count_cores(), learned or ModelOptions())

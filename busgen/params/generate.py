@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from busgen.errors import UserError
 from busgen.params.base import Section
@@ -14,6 +14,7 @@ from busgen.seeds import MAX_SEED
 
 Targets = dict[str, bool | dict[str, float]]
 Counts = dict[str, Annotated[int, Field(ge=1)]]
+ADDRESS = r"^([a-z]+://)?[^\s/:]+:\d{1,5}$"  # of a scheduler
 
 
 class GenerateParams(Section):
@@ -28,6 +29,8 @@ class GenerateParams(Section):
     findings a counterfactual family, one sample for each term of that field
     (`busgen.priors.draw`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.ModelOptions`).
+    `runner` makes `workers` shards at once in the pipeline; with an `address`, of a Dask scheduler
+    or Ray head, as many as that cluster has workers.
     """
 
     n: int = Field(default=600, ge=1, le=10**9)
@@ -52,8 +55,9 @@ class GenerateParams(Section):
     max_attempts: int = Field(default=5, ge=1, le=1000)
     max_unfilled: float = Field(default=0.01, ge=0, le=1)
     shard_size: int = Field(default=256, ge=1, le=4096)
-    runner: Literal["threads", "dask"] = "threads"
+    runner: Literal["threads", "processes", "dask", "ray"] = "threads"
     workers: int = Field(default=1, ge=1)
+    address: str | None = Field(default=None, pattern=ADDRESS)
     gates: dict[str, Gate] = DEFAULT_GATES
 
     @field_validator("vary")
@@ -64,6 +68,15 @@ class GenerateParams(Section):
             why = "pathology and birads are what is read from the image"
             raise ValueError(f"must be null or one of {known}; {why}")
         return field
+
+    @model_validator(mode="after")
+    def _has_cluster(self) -> Self:
+        if self.address and self.runner not in ("dask", "ray"):
+            raise ValueError(f"address is for the runners dask and ray, not {self.runner}")
+        if self.runner == "ray" and not self.address:
+            why = "a node of our own would listen to the whole network"
+            raise ValueError(f"ray needs the address of a cluster that runs already: {why}")
+        return self
 
     @field_validator("gates")
     @classmethod

@@ -17,6 +17,7 @@ from busgen.evaluation.reference import KIND as REFERENCE
 from busgen.folders import write_folder
 from busgen.folders.manifests import write_record
 from busgen.images.diffusion.engine import KIND as IMAGES
+from busgen.io import dumps
 from busgen.judges.training.library import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
 from busgen.reader_study.page import STUDY
@@ -26,7 +27,7 @@ from busgen.release.exports.export import EXPORT
 from busgen.release.write import RELEASE
 from busgen.report.report import REPORT
 
-FOLDERS = {  # words, "R" a release, "D" real data; what the manifest calls the outcome
+FOLDERS = {  # words ("R" a release, "D" real data, "W" shards), what the manifest calls it
     "real": (["breast=nowhere"], REAL),
     "train": (["masks", "D"], MASKS),
     "train images": (["images", "D"], IMAGES),
@@ -34,6 +35,7 @@ FOLDERS = {  # words, "R" a release, "D" real data; what the manifest calls the 
     "train judges": (["judges", "D"], JUDGES),
     "calibrate": (["D"], REFERENCE),
     "generate": (["--n", "4", "--size", "64", "--engine", "phantom"], RELEASE),
+    "merge": (["W"], RELEASE),
     "downstream": (["--data", "R", "--real", "D", "--quick"], COMPARISON),
     "report": (["R"], REPORT),
     "export": (["R"], EXPORT),
@@ -65,12 +67,17 @@ def test_every_out_has_a_case():
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory) -> dict[str, str]:
-    """Return what stands for "R" and "D": what looks like a release, and tiny real data."""
+    """Return what stands for "R", "D" and "W": what looks like one, but tiny real data."""
     folder = tmp_path_factory.mktemp("given é")
     (folder / "release").mkdir()
     (folder / "release" / "index.parquet").write_text("")
     rows = [tiny.row(k, patient, "benign") for k, patient in enumerate(tiny.patients("train", 2))]
-    return {"R": str(folder / "release"), "D": str(tiny.write_real(folder / "real", rows))}
+    (folder / "work").mkdir()
+    request = {"generate": {"n": 4, "size_px": 64, "engine": "phantom"}, "release": {}}
+    for name, record in (("request.json", request), ("plan.json", {})):
+        (folder / "work" / name).write_text(dumps(record))
+    known = {"R": str(folder / "release"), "W": str(folder / "work")}
+    return known | {"D": str(tiny.write_real(folder / "real", rows))}
 
 
 def everything(folder: Path) -> dict[Path, bytes | None]:

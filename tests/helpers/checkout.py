@@ -62,7 +62,7 @@ def one_server(folder: Path) -> Iterator[None]:
     """Run a Prefect server in `folder`: to what is called in a clone meanwhile, the user's own."""
     with ExitStack() as stack:
         with chdir(folder):
-            url = stack.enter_context(prefect_server())
+            url = stack.enter_context(prefect_server()).url
         stack.enter_context(patch.dict(SERVER, PREFECT_API_URL=url))
         yield
 

@@ -53,13 +53,13 @@ def _loop(scratch: Path, shards: int, size: int, pairs: int) -> Figures:
     request |= {"n": shards * size, "shard_size": size}
     io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": request}))
     plain_s, flow_s = [], []
-    with chdir(scratch), prefect_server() as url:
+    with chdir(scratch), prefect_server() as server:
         run_python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
         for _ in range(pairs):
             for folder in ("plain", "data"):
                 shutil.rmtree(scratch / folder, ignore_errors=True)
             plain_s.append(measure_time(partial(run_python, scratch, "-c", PLAIN)))
-            flow = partial(run_python, scratch, "-m", "flows.generate", PREFECT_API_URL=url)
+            flow = partial(run_python, scratch, "-m", "flows.generate", PREFECT_API_URL=server.url)
             flow_s.append(measure_time(flow))
     rows = count(scratch / "plain/index.parquet")
     judged = sum(row["attempts"] for row in rows)

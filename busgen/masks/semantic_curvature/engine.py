@@ -9,7 +9,6 @@ from a code x0 to noise e is straight, x = (1 - s) x0 + s e; the network learns 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch.nn.functional import silu
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats
+from busgen.compute.cores import count_cores
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_file, write_text
 from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
@@ -160,7 +160,7 @@ def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: in
         own = findings[start : start + AT_ONCE]
         outlines[start : start + len(own)] = _draw(network, own, size_px)
 
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         list(pool.map(draw, range(0, len(findings), AT_ONCE)))
     return outlines
 
