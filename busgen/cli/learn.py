@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from busgen.cli import screen
+from busgen.cli import screen, tables
 from busgen.cli.screen import AsJson, ParamsFile, RealFolder, Target, out, resumable
 from busgen.errors import UserError
 from busgen.progress import progress
@@ -52,7 +52,7 @@ def real(
     total = count(named, given)
     with tempfile.TemporaryDirectory() as scratch, progress("images read", total) as tick:
         record = prepare(named, folder or Path(scratch) / "real", tick, given)
-    screen.print_record(record, as_json, screen.print_cleaning)
+    screen.print_record(record, as_json, tables.print_cleaning)
     if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from busgen.cli.command import Command
 from busgen.cli.screen import RealOption, Target, out, print_rows, to_words
 
 app = typer.Typer(
@@ -15,7 +16,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def make(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
     real: RealOption,
@@ -44,7 +45,7 @@ def make(  # noqa: PLR0913 - a command's options are its signature
     to_words("the page holds images of patients: give it to readers only, never publish it")
 
 
-@app.command()
+@app.command(cls=Command)
 def score(
     answers: Annotated[list[Path], typer.Argument(help="Files that readers saved.")],
     key: Annotated[Path, typer.Option(help="The study's key.json.")],

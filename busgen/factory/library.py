@@ -106,6 +106,7 @@ def make_release(
         return plan
     with folders.lock_folder(out, RELEASE, say) as target:
         if not is_done(target, plan, params):  # another run may have made it meanwhile
+            tick(0)
             shards = folders.open_work(folders.work_path(target) / plan.shards_sha256[:16])
             run(plan, shards, partial(run_shards, tick=tick), tick)
             write_release(shards, target, params.release)

@@ -98,6 +98,11 @@ class Source:
         """Return whether any image has a value in the column."""
         return any(row.get(column) not in (None, "") for row in self.rows)
 
+    @property
+    def columns(self) -> set[str]:
+        """Names of what is known of images."""
+        return {key for row in self.rows for key in row}
+
     def groups(self, column: str | None = None) -> Names:
         """Return what each image stems from (N,): `column`, else `group`, else itself."""
         name = column if column is not None and self.has(column) else self.group

@@ -28,9 +28,9 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         "term": words.name_term,
         "field": words.name_field,
     }
-    style = (HERE / "style.css").read_text(encoding="utf-8")
+    style, script = ((HERE / name).read_text("utf-8") for name in ("style.css", "enlarge.js"))
     return environment.get_template(template).render(
-        values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words
+        values, banner=NOT_FOR_CLINICAL_USE, script=script, style=style, words=words
     )
 
 
@@ -60,7 +60,7 @@ def print_pdf(page: Path, target: Path) -> None:
     UserError
         If there is no Chromium, or it prints nothing.
     """
-    # a superuser's Chromium has no sandbox; the page is ours and holds no script
+    # a superuser's Chromium has no sandbox; the page is ours
     rights = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with TemporaryDirectory(prefix="busgen-") as scratch, io.replace_file(target) as partial:
         generated = Path(scratch) / "page.pdf"
