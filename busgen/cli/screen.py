@@ -5,22 +5,20 @@ In: records. Out: words on the screen; remarks and progress on the error stream.
 
 import json
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 
 from busgen.errors import UserError, to_printable
 from busgen.progress import VERBOSITY
-
-MOST_COLUMNS = 10_000  # of any table
 
 
 class _Screen(Console):
@@ -103,20 +101,37 @@ def print_rows(rows: Iterable[Mapping[str, Any]], sentence: str = "") -> None:
     """
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*map(escape, columns))
-    for row in rows:
-        table.add_row(*(escape(_to_cell(row.get(column, "-"))) for column in columns))
-    needed = Measurement.get(out, out.options.update(max_width=MOST_COLUMNS), table).minimum
-    if needed <= out.width:
+    cells = [[_to_cell(row.get(column, "-")) for column in columns] for row in rows]
+    if widths := _fit(columns, cells):
+        table = Table()
+        for column, width in zip(columns, widths, strict=True):
+            table.add_column(escape(column), width=width, overflow="fold")
+        for own in cells:
+            table.add_row(*map(escape, own))
         out.print(table)
     else:
-        width = max(map(len, columns))
+        longest = max(map(len, columns))
         for row in rows:
             for name, value in row.items():
-                out.print(f"{escape(name):{width}}  {escape(_to_cell(value))}", soft_wrap=True)
+                out.print(f"{escape(name):{longest}}  {escape(_to_cell(value))}", soft_wrap=True)
             out.print()
     if sentence:
         out.print(escape(sentence), soft_wrap=True)
+
+
+def _fit(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int] | None:
+    """Return the width of each column, so that no word is cut; None if the screen is too narrow."""
+    texts = [[to_printable(t) for t in column] for column in zip(columns, *cells, strict=True)]
+    full = [max(map(cell_len, column)) for column in texts]
+    least = [max(cell_len(word) for text in column for word in text.split() or [""])
+             for column in texts]  # fmt: skip
+    left = out.width - 3 * len(columns) - 1 - sum(least)  # borders and their spaces
+    if left < 0:
+        return None
+    for k in sorted(range(len(columns)), key=lambda k: full[k] - least[k]):
+        wanted = min(full[k] - least[k], left)  # columns that lack little come first
+        least[k], left = least[k] + wanted, left - wanted
+    return least
 
 
 def _to_cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The commands `busgen study make` and `busgen study score`.
+"""The commands `busgen study make`, `busgen study score` and `busgen study example`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -57,3 +57,15 @@ def score(
     scores = write_scores(answers, key, folder)
     print_rows(to_rows(scores))
     out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)
+
+
+@app.command(cls=Command)
+def example(folder: Target) -> None:
+    """Run a study end to end with two simulated readers; no patient's image is needed."""
+    from busgen.reader_study.example import write_example
+    from busgen.reader_study.summary import to_rows
+
+    scores = write_example(folder, to_words)
+    print_rows(to_rows(scores))
+    out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)
+    to_words("page: study/study.html; scores: scores/README.md; both readers are simulated")
