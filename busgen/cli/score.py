@@ -25,6 +25,9 @@ MaskLabel = Annotated[int | None, typer.Option("--label", help="Level of masks; 
 AllowUnread = Annotated[
     bool, typer.Option("--allow-unread", help="Leave out masks of no image, files of other kinds.")
 ]
+Frames = Annotated[
+    bool, typer.Option("--frames", help="Each frame of files that have several, not the first.")
+]
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature
@@ -52,6 +55,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     masks: MasksGlob = None,
     label: MaskLabel = None,
     allow_unread: AllowUnread = False,
+    frames: Frames = False,
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Run TorchScript, which can write files.")
     ] = False,
@@ -64,7 +68,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     from busgen.image_sets.source import Reading
     from busgen.metrics.spaces.registry import load_spaces
 
-    reading = Reading(image, mask, images, masks, label, allow_unread)
+    reading = Reading(image, mask, images, masks, label, allow_unread, frames)
     columns = tuple(by or ())
     request = Options(columns, group, most, size_px, two_sample=two_sample, reading=reading)
     with write_record(target, "score") as write:
@@ -114,7 +118,7 @@ def _show(record: Mapping[str, object]) -> None:
     print_rows([{"": name, "found": value} for name, value in record.items()], sentence)
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 - a command's options are its signature
     path: Annotated[
         Path, typer.Argument(help="Images: folder, Parquet, dataset on disk, release.")
     ],
@@ -124,6 +128,7 @@ def inspect(
     images: ImagesGlob = None,
     masks: MasksGlob = None,
     label: MaskLabel = None,
+    frames: Frames = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what will be read of a set: images, masks, pairs, files left out, sizes, levels."""
@@ -131,7 +136,7 @@ def inspect(
     from busgen.image_sets.open import open_set
     from busgen.image_sets.source import Reading
 
-    reading = Reading(images=images, masks=masks, label=label, allow_unread=True)
+    reading = Reading(images=images, masks=masks, label=label, allow_unread=True, frames=frames)
     source = open_set(path, reading)
     with progress("images read", len(source)) as tick:
         record = describe(source, tick)
