@@ -47,7 +47,7 @@ def write_example(out: Path, say: Callable[[str], None] = lambda _: None) -> Rec
         answers = []
         for reader, distance in READERS.items():
             answers.append(folder / "study" / f"answers-{reader}.json")
-            io.write_text(answers[-1], io.dumps(simulate_answers(key, reader, distance, SEED)))
+            io.write_text(answers[-1], io.dumps(_simulate(key, reader, distance, SEED)))
         return write_scores(answers, folder / "study" / KEY_FILE, folder / "scores")
 
 
@@ -99,7 +99,7 @@ def _stand_in(folder: Path) -> Path:
     return folder / "real"
 
 
-def simulate_answers(key: Record, reader: str, distance: float, seed: int) -> Record:
+def _simulate(key: Record, reader: str, distance: float, seed: int) -> Record:
     """Return what the page would save for a reader who rates by a noisy impression.
 
     The impression of an image is normal with mean 0 for a real one, `distance` for a synthetic one,

@@ -357,6 +357,7 @@ def test_what_is_left_out_of_a_training_is_checked(tmp_path, words, message):
         (["--set", "size_mm=400"], "400"),
         (["--target", "margin"], "margin"),
         (["--count", "malignant"], "a count must be field.term=number, got 'malignant'"),
+        (["--count", "size_mm.14=2"], "a count's field must be known, got 'size_mm'"),
         (["--count", "pathology.malignant=700"], "at most n findings together, got 700 of 600"),
         (["--split", "train"], "--split must be split=share"),
         (["--split", "train=.5"], "shares must be positive and sum to 1"),

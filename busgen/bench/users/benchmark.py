@@ -19,7 +19,7 @@ from busgen.bench.harness import (
 )
 from busgen.bench.users.clients import open_exports
 from busgen.bench.users.layouts import find_outcome, list_cases
-from busgen.bench.users.words import measure_words
+from busgen.bench.users.words import run_words
 from busgen.factory.library import make_release
 from busgen.params.base import check
 from busgen.params.gates import DEFAULT_GATES
@@ -70,6 +70,6 @@ def _open_clients(folder: Path) -> Figures:
 
 def _try_words(folder: Path, quick: bool) -> Figures:
     count = WORDS // 10 if quick else WORDS
-    found = run_process(measure_words, folder, count)
+    found = run_process(run_words, folder, count)
     tracebacks = Figure(found["tracebacks"], "commands", count)
     return {"words_good": share(int(found["good"]), count), "words_tracebacks": tracebacks}

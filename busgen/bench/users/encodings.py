@@ -3,7 +3,6 @@
 In: the number of a pair. Out: grey pixels and a mask; bytes of files that hold them.
 """
 
-import json
 from collections.abc import Callable
 from io import BytesIO
 
@@ -39,7 +38,7 @@ def save(pixels: object, kind: str = "PNG", **how: object) -> bytes:
     return data.getvalue()
 
 
-def convert(mode: str, kind: str = "PNG", **how: object) -> Encode:
+def _convert(mode: str, kind: str = "PNG", **how: object) -> Encode:
     """Return what saves grey levels in a mode of Pillow's."""
     return lambda levels: save(Image.fromarray(levels).convert(mode), kind, **how)
 
@@ -55,21 +54,21 @@ def _deep(factor: int) -> Encode:
 
 
 IMAGES: dict[str, tuple[str, Encode]] = {  # what it is: ending, how it is saved
-    "RGB": ("png", convert("RGB")),
-    "RGBA": ("png", convert("RGBA")),
-    "grey with alpha": ("png", convert("LA")),
-    "palette": ("png", convert("P")),
+    "RGB": ("png", _convert("RGB")),
+    "RGBA": ("png", _convert("RGBA")),
+    "grey with alpha": ("png", _convert("LA")),
+    "palette": ("png", _convert("P")),
     "8 bits in 16": ("png", _deep(1)),
     "12 bits in 16": ("png", _deep(16)),
     "16 bits": ("png", _deep(257)),
     "32 bits": ("tif", lambda x: save(x.astype(np.int32) * 2**23, "TIFF")),
     "fractions": ("tiff", lambda x: save(x.astype(np.float32) / 255, "TIFF")),
     "floats": ("tif", lambda x: save(x.astype(np.float32), "TIFF")),
-    "CMYK": ("tif", convert("CMYK", "TIFF")),
+    "CMYK": ("tif", _convert("CMYK", "TIFF")),
     "JPEG": ("jpg", lambda x: save(x, "JPEG", quality=95)),
-    "JPEG of colours": ("jpeg", convert("RGB", "JPEG", quality=95)),
+    "JPEG of colours": ("jpeg", _convert("RGB", "JPEG", quality=95)),
     "GIF": ("gif", lambda x: save(x, "GIF")),
-    "WebP": ("webp", convert("RGB", "WEBP", lossless=True)),
+    "WebP": ("webp", _convert("RGB", "WEBP", lossless=True)),
     "BMP": ("bmp", lambda x: save(x, "BMP")),
     "turned by EXIF": ("png", _turned),
 }
@@ -100,14 +99,3 @@ def _with_palette(mask: Pixels) -> Image.Image:
     image.putdata(mask.ravel().tolist())
     image.putpalette([0, 0, 0, 128, 0, 0, *[9] * 762])
     return image
-
-
-def to_polygon(mask: Pixels) -> list[list[float]]:
-    """Return the outlines of a mask as polygons of corners x, y, ..., in pixels."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return [contour[:, 0].ravel().astype(float).tolist() for contour in contours]
-
-
-def to_json_lines(rows: list[dict[str, object]]) -> bytes:
-    """Return rows as JSON Lines."""
-    return "\n".join(map(json.dumps, rows)).encode()

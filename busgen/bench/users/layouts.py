@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen.arrays import Pixels
 from busgen.bench.users import encodings
-from busgen.bench.users.encodings import SHAPE, N, make_pair, save, to_json_lines, to_polygon
+from busgen.bench.users.encodings import SHAPE, N, make_pair, save
 from busgen.errors import UserError
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Reading
@@ -105,7 +106,7 @@ def _forms() -> list[Case]:
     coco = {
         "images": [_of(k, {"id": k, "file_name": f"{k}.png"}) for k in range(N)],
         "annotations": [
-            {"id": k, "image_id": k, "segmentation": to_polygon(mask)}
+            {"id": k, "image_id": k, "segmentation": _to_polygon(mask)}
             for k, (_, mask) in enumerate(pairs)
         ],
     }
@@ -121,7 +122,7 @@ def _forms() -> list[Case]:
     odd = Reading(image="scan", mask="tumour")
     named = Reading(images="left/*.png", masks="right/*.png")
     return [
-        Case("metadata.jsonl names masks", beside | {"metadata.jsonl": to_json_lines(rows)}),
+        Case("metadata.jsonl names masks", beside | {"metadata.jsonl": _to_json_lines(rows)}),
         Case("metadata.csv names masks", beside | {"metadata.csv": table.encode()}),
         Case("COCO polygons", images | {"annotations/instances.json": _dump(coco)}),
         Case("COCO run lengths", images | {"annotations/instances.json": _dump(runs)}),
@@ -169,6 +170,17 @@ def _frame() -> Pixels:
     return frame
 
 
+def _to_polygon(mask: Pixels) -> list[list[float]]:
+    """Return the outlines of a mask as polygons of corners x, y, ..., in pixels."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return [contour[:, 0].ravel().astype(float).tolist() for contour in contours]
+
+
+def _to_json_lines(rows: list[dict[str, object]]) -> bytes:
+    """Return rows as JSON Lines."""
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
 def _of(k: int, record: dict[str, object]) -> dict[str, object]:
     return record | {"height": SHAPE[0], "width": SHAPE[1]}
 
@@ -183,7 +195,7 @@ def _runs(mask: Pixels) -> list[int]:
 
 def _to_yolo(mask: Pixels) -> bytes:
     lines = []
-    for polygon in to_polygon(mask):
+    for polygon in _to_polygon(mask):
         corners = np.array(polygon).reshape(-1, 2) + 0.5
         places = (corners / (SHAPE[1], SHAPE[0])).ravel()
         lines.append("0 " + " ".join(f"{place:.6f}" for place in places))

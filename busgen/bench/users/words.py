@@ -12,108 +12,22 @@ from pathlib import Path
 import yaml
 
 from busgen import schema, seeds
+from busgen.io import read_toml
 from busgen.seeds import Rng
 
 ENGINE = ("--engine", "phantom", "--mask-engine", "curvature", "--size", "64", "--n", "2")
-FIELDS = ("pathology", "shape", "margin", "birads", "size_mm", "center_x", "halo", "scanner", "x")
-VALUES = (
-    *("malignant", "oval", "spiculated", "4a", "8..20", "yes", "linear_7mhz", "14", "oval|round"),
-    *(
-        "",
-        " ",
-        "nan",
-        "-1",
-        "1e999",
-        "..",
-        "8..",
-        "20..8",
-        "=",
-        "|",
-        "+",
-        "\u202e",
-        "\x1b[31m",
-        "é",
-    ),
-    *(
-        "null",
-        "'",
-        '"',
-        "[1",
-        "{a: b}",
-        "../..",
-        "0x10",
-        "९",
-        "😀",
-        "a" * 3000,
-        "-",
-        "None",
-        "True",
-    ),
-)
-PHRASES = (
-    *(
-        "oval",
-        "irregular",
-        "hypoechoic",
-        "mass",
-        "with",
-        "spiculated",
-        "margins",
-        "no",
-        "shadowing",
-    ),
-    *(
-        "14",
-        "mm",
-        "x",
-        "9",
-        "cm",
-        ",",
-        ".",
-        "and",
-        "or",
-        "not",
-        "without",
-        "absent",
-        "BI-RADS",
-        "4A",
-    ),
-    *(
-        "shadowing",
-        "BI-RADS",
-        "fluffy",
-        "3",
-        "o'clock",
-        "benign",
-        "malignant",
-        "é",
-        "\x00",
-        "🙂",
-        "99999999999999999999",
-    ),
-)
-KEYS = (
-    "n",
-    "seed",
-    "size_px",
-    "where",
-    "text",
-    "targets",
-    "counts",
-    "vary",
-    "gates",
-    "engine",
-    "x",
-)
+_LISTED = read_toml(Path(__file__).with_suffix(".toml"))
+FIELDS, PHRASES, KEYS = (tuple(_LISTED[name]) for name in ("fields", "phrases", "keys"))
+VALUES = (*_LISTED["values"], "a" * 3000)
 
 
-def run_words(count: int) -> dict[str, int]:
+def run_words(count: int) -> dict[str, float]:
     """Return how many of `count` commands end as they should, and how many with a traceback.
 
     ``good``: a plan, or exit code 2 and one message; ``tracebacks``; ``other``: anything else.
     """
     rng = seeds.rng(0, "bench/users/words")
-    found = {"good": 0, "tracebacks": 0, "other": 0}
+    found = {"good": 0.0, "tracebacks": 0.0, "other": 0.0}
     for number in range(count):
         found[_run(_words(rng, number))] += 1
     return found
@@ -180,8 +94,3 @@ def _run(words: list[str]) -> str:
         return "tracebacks"
     one = err.getvalue().count("error:") == 1 or "Usage:" in err.getvalue()
     return "good" if code == 0 or (code == 2 and one) else "other"
-
-
-def measure_words(count: int) -> dict[str, float]:
-    """Return `run_words` as numbers, for a process of its own."""
-    return {name: float(number) for name, number in run_words(count).items()}
