@@ -61,14 +61,24 @@ def main() -> None:
     start = time.perf_counter()
     try:
         app()
-    except BusgenError as error:
+    except (BusgenError, ModuleNotFoundError) as error:
         if VERBOSITY.get() > 0:
             err.print_exception()
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2 if isinstance(error, UserError) else 1)
+        said = _say_missing(error) if isinstance(error, ModuleNotFoundError) else error
+        err.print(f"[bold red]error:[/] {escape(str(said))}", soft_wrap=True)
+        sys.exit(2 if isinstance(said, UserError) else 1)
     finally:
         if VERBOSITY.get() > 0:
             to_words(f"took {time.perf_counter() - start:.1f} s")
+
+
+def _say_missing(error: ModuleNotFoundError) -> UserError:
+    """Return what to do about a package that a light install leaves out; others are ours."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "busgen"):
+        raise error
+    remedy = f"pip install {name.replace('_', '-')}"
+    return UserError("this command needs a further package", f"no {name}", remedy)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,7 +7,6 @@ findings of its sample numbers, where those of one do not depend on the others.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from platform import python_version
@@ -20,6 +19,7 @@ import busgen
 from busgen import io
 from busgen.code import hash_code
 from busgen.errors import DataError, UserError
+from busgen.extras import versions
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
@@ -117,7 +117,7 @@ def resolve(params: GenerateParams) -> Plan:
         learned_from=list_sources(request, given.record, judged=judges is not None),
         drawn_px=None if engine.drawn_px == request.size_px else engine.drawn_px,
         code_version=code_version(),
-        tools={"python": python_version()} | {name: version(name) for name in TOOLS},
+        tools={"python": python_version()} | versions(TOOLS),
     )
     requested = parse_request(request.where, request.text, request.targets)
     if request.vary:
