@@ -110,7 +110,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], sentence: str = "") -> None:
             table.add_row(*map(escape, own))
         out.print(table)
     else:
-        longest = max(map(len, columns))
+        longest = max(map(len, columns), default=0)
         for row in rows:
             for name, value in row.items():
                 out.print(f"{escape(name):{longest}}  {escape(_to_cell(value))}", soft_wrap=True)

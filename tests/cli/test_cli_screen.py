@@ -95,6 +95,8 @@ def test_a_table_cuts_no_name_whatever_the_screen(monkeypatch, capsys, columns):
     assert all(word in shown for item in row.items() for word in item)
     assert ("│" in shown) == (columns == 200)
     assert shown.splitlines()[-1] == "It holds one row."
+    screen.print_rows([], "It holds none.")
+    assert capsys.readouterr().out == "It holds none.\n"
 
 
 def test_scores_say_which_side_is_better_and_end_with_a_sentence(capsys):
