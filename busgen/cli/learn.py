@@ -3,6 +3,7 @@
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -207,6 +208,10 @@ def calibrate(
     from busgen.judges.judges import load_judges
 
     metrics = write_calibration(folder, target, load_judges(judges), planted)
-    screen.print_record(metrics, as_json, lambda record: screen.print_rows(to_rows(record)))
+    whole = metrics["together"]
+    sentence = f"All gates that reject refuse {whole['refused_test']} of {whole['n_test']}"
+    sentence += " clean images of test patients; fewer is better."
+    show = partial(screen.print_rows, sentence=sentence)
+    screen.print_record(metrics, as_json, lambda record: show(to_rows(record)))
     if not as_json:
         out.print(f"written  {target}", soft_wrap=True)

@@ -77,6 +77,8 @@ def diff(
         print_rows(headline.to_rows(record))
         to_words(headline.ABOUT if record else headline.NOTHING)
         out.print(Markdown(compared.to_markdown(found)))
+        better, worse = ([one["verdict"] for one in record].count(v) for v in ("better", "worse"))
+        out.print(f"The second is better in {better} of {len(record)} scores, worse in {worse}.")
     else:
         out.print_json(json.dumps(found | {"changes": record}, default=str))
 

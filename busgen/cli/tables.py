@@ -192,6 +192,9 @@ def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
         print_rows([engines])
         if gains:
             print_rows({"gain of real + synthetic": k, "value": of} for k, of in gains.items())
+    if found:
+        count = "One version" if len(found) == 1 else f"{len(found)} versions"
+        out.print(f"{count}, the oldest first; higher gains and lower KS are better.")
 
 
 def _mean_ks(scores: Mapping[str, float]) -> float | str:
