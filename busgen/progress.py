@@ -5,16 +5,22 @@ In: what is counted, how many there are. Out: the function that advances the bar
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
+
+VERBOSITY = ContextVar("verbosity", default=0)  # -1: results and errors alone; 1: more than usual
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Any]:
     """Show a bar with rate and remaining time; yields the function that advances it.
 
-    The bar appears with the first step, so that a refused request shows none. Retries come on top
-    of `total`: the bar then grows rather than end early.
+    The bar appears with the first step, of 0 or more, so that a refused request shows none. Retries
+    come on top of `total`: the bar then grows rather than end early.
     """
+    if VERBOSITY.get() < 0:
+        yield lambda _: None
+        return
     from rich import progress as bars
     from rich.console import Console
 

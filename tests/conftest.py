@@ -15,6 +15,7 @@ from busgen.cli import main
 pytest_plugins = ["finding_fixtures", "real_fixtures", "shared_folder"]
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ["BROWSER"] = "true"  # the program of this name: `busgen browse` opens no window here
 
 
 @pytest.hookimpl(tryfirst=True)

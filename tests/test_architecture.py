@@ -52,7 +52,7 @@ def test_names_are_few_and_none_is_a_bare_participle():
     nodes = (node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8"))))
     names = {node.name for node in nodes if isinstance(node, kinds)}
     public = {name for name in names if not name.startswith("_")}
-    assert len(public) <= 1000
+    assert len(public) <= 1040  # 25 each: ways downstream, runs in parts, commands and gallery
     assert not {name for name in public if PARTICIPLE.fullmatch(name)}
 
 

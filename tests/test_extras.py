@@ -62,3 +62,33 @@ def test_the_shipped_generator_needs_no_extra(tmp_path):
     done = run_without_sd("generate", "--n", 1, "--size", 64, "--out", tmp_path / "x")
     assert done.returncode == 0, done.stderr
     assert "accelerate" not in done.stderr
+
+
+LIGHT = WITHOUT.replace("import sys", "import sys; sys.modules['diffusers'] = None", 1)
+
+
+def test_a_light_install_is_all_but_diffusers():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lines = (ROOT / "requirements-light.txt").read_text().splitlines()
+    light = [line for line in lines if not line.startswith("#")]
+    assert light == [one for one in declared if not one.startswith("diffusers")]
+
+
+def test_without_diffusers_sets_are_made_by_physics_read_and_exported(tmp_path):
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", LIGHT, *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    small = ("--n", 4, "--size", 64, "--gates", "all=off", "--out")
+    made = tmp_path / "made"
+    for words in (
+        ("generate", "--engine", "phantom", *small, made),
+        ("inspect", made),
+        ("export", made, "--as", "yolo", "--out", tmp_path / "yolo"),
+    ):
+        done = run(*words)
+        assert done.returncode == 0, done.stderr
+    refused = run("generate", *small, tmp_path / "x")
+    assert refused.returncode == 2
+    assert "needs a further package, got no diffusers: pip install diffusers" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -32,7 +32,7 @@ from busgen.stats.proportions import wilson_interval
 
 NAMES = (
     "priors", "masks", "phantom", "factory", "index", "real", "images", "quality", "downstream",
-    "texts", "release",
+    "texts", "release", "users",
 )  # fmt: skip
 THREADS = 2  # of a process that is measured
 Clock = Callable[[], float]

@@ -5,6 +5,7 @@ In: the kind of thing. Out: a table on the screen, or JSON.
 
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -26,14 +27,34 @@ def list_known(
     kind: Annotated[Kind, typer.Argument(help="What to list.")], as_json: AsJson = False
 ) -> None:
     """List what can be asked for: scanners, terms, engines, real datasets, gates."""
-    print_record(_rows(kind), as_json, _show)
+    print_record(_rows(kind), as_json, partial(_show, kind))
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+ABOUT = {
+    Kind.SCANNERS: "Ask for one with `busgen generate --set scanner=NAME` and its engine.",
+    Kind.TERMS: "Ask for one with `busgen generate --set FIELD=TERM`.",
+    Kind.ENGINES: "Choose one with the option of `busgen generate` that stands beside it.",
+    Kind.DATASETS: "Read one with `busgen real NAME=FOLDER --out DIR`.",
+    Kind.GATES: "Change one with `busgen generate --gates NAME=flag`, or NAME.max=NUMBER.",
+}
+
+
+def _show(kind: Kind, rows: list[dict[str, Any]]) -> None:
+    if kind is Kind.GATES:
+        rows = [_describe_gate(row) for row in rows]
     for row in rows:
-        row |= {k: ", ".join(value) for k, value in row.items() if isinstance(value, list)}
+        row |= {k: ", ".join(value) for k, value in row.items() if isinstance(value, list | tuple)}
         row |= {k: "-" for k, value in row.items() if value is None}
-    print_rows(rows)
+    print_rows(rows, ABOUT[kind])
+
+
+def _describe_gate(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a gate's row with its bounds in one column."""
+    signs = {"min": ">=", "max": "<="}
+    bounds = [f"{sign} {row[k]:g} {row['unit']}" for k, sign in signs.items() if row[k] is not None]
+    return {"gate": row["gate"], "passes": ", ".join(bounds)} | {
+        k: row[k] for k in ("action", "out_of_domain", "of")
+    }
 
 
 def _rows(kind: Kind) -> list[dict[str, Any]]:

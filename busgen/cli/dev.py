@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from busgen.cli.command import Command
 from busgen.cli.screen import RealFolder, Target, out, write_pages
 
 app = typer.Typer(no_args_is_help=True, help="For whoever works on the code, in a checkout.")
@@ -33,7 +34,7 @@ FITTING = {  # module of fit_NAME(real data, folder to write)
 }
 
 
-@app.command()
+@app.command(cls=Command)
 def deps(
     write: Annotated[bool, typer.Option("--write/--check", help="Write the file, or compare.")],
 ) -> None:
@@ -49,7 +50,7 @@ def deps(
         raise UserError(rule, "others", "run `busgen dev deps --write`")
 
 
-@app.command()
+@app.command(cls=Command)
 def fit(
     what: Annotated[_Asset, typer.Argument(help="Folder of busgen/assets.")],
     folder: RealFolder,
@@ -64,7 +65,7 @@ def fit(
     out.print(f"written  {target}", soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=Command)
 def docs(
     write: Annotated[bool, typer.Option("--write/--check", help="Write the pages, or compare.")],
 ) -> None:

@@ -1,21 +1,50 @@
-"""The commands that make a dataset: `busgen generate`, `busgen merge` and `busgen run`.
+"""The commands that make a dataset: `busgen generate` and `busgen run`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
-import json
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from busgen.cli import screen
-from busgen.cli.screen import ParamsFile, out, resumable, to_words
+from busgen.cli import tables
+from busgen.cli.command import complete
+from busgen.cli.parts import make_part
+from busgen.cli.screen import ParamsFile, out, print_record, resumable, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
 if TYPE_CHECKING:
-    from busgen.params.load import Params
+    from busgen.params.generate import GenerateParams
+
+
+def _list_engines() -> tuple[str, ...]:
+    from busgen.images.engines import ENGINES
+
+    return ENGINES
+
+
+def _list_mask_engines() -> tuple[str, ...]:
+    from busgen.masks.engines import ENGINES
+
+    return ENGINES
+
+
+def _list_varied() -> tuple[str, ...]:
+    from busgen.schema import VARIED
+
+    return VARIED
+
+
+def _list_gates() -> list[str]:
+    from busgen.params.gates import DEFAULT_GATES
+
+    return [*DEFAULT_GATES, "all"]
 
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
@@ -32,13 +61,20 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     ] = None,
     count: Annotated[
         list[str] | None,
-        typer.Option(help="Exact number, e.g. pathology.malignant=100, or a.b,c.d=40; repeatable."),
+        typer.Option(help="Exact number, e.g. shape.oval=9; crossed by commas; repeatable."),
     ] = None,
     vary: Annotated[
-        str | None, typer.Option(help="Field: each finding with every term of it, e.g. posterior.")
+        str | None,
+        typer.Option(
+            help="Field: each finding with every term of it.", autocompletion=complete(_list_varied)
+        ),
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
-    mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Image engine.", autocompletion=complete(_list_engines))
+    ] = None,
+    mask_engine: Annotated[
+        str | None, typer.Option(help="Mask engine.", autocompletion=complete(_list_mask_engines))
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
     size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
     max_attempts: Annotated[
@@ -51,7 +87,14 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         bool, typer.Option("--allow-unfilled", help="Write what there is, the rest listed.")
     ] = False,
     split: Annotated[
-        str | None, typer.Option(help="Shares of families, train=.8,validation=.1,test=.1.")
+        str | None, typer.Option(help="Shares of families, e.g. train=.8,test=.2.")
+    ] = None,
+    gates: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Gate's action or bound: anomaly=flag, anomaly.max=3, all=off; repeatable.",
+            autocompletion=complete(_list_gates),
+        ),
     ] = None,
     shard_size: Annotated[int | None, typer.Option(help="Findings a shard.")] = None,
     shard: Annotated[
@@ -62,18 +105,25 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         typer.Option(help="Folder or URL where parts of a run meet."),
     ] = None,
     params: ParamsFile = None,
-    dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it comes to, make no release.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: the whole plan as JSON.")
+    ] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import make_release, with_options
     from busgen.factory.plan import resolve, to_record
+    from busgen.factory.preview import preview
     from busgen.params.base import check
+    from busgen.params.gates import parse_gates
     from busgen.params.generate import parse_targets
     from busgen.params.load import Params, load_params
     from busgen.params.release import ReleaseParams
     from busgen.priors.request import left_out
 
-    request = {
+    request: dict[str, object] = {
         "n": n,
         "where": tuple(where) if where else None,
         "text": text,
@@ -93,68 +143,63 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         got = ", ".join(name for name, value in given.items() if value is not None) or "none"
         rule = "a run needs --out, a part of one --shard and --work"
         raise UserError(rule, got, "e.g. --out DIR, or --shard 0/64 --work DIR")
-    base = with_options(load_params(params) if params else Params(), request, "the command")
+    own = load_params(params) if params else Params()
+    request["gates"] = parse_gates(gates, own.generate.gates) if gates else None
+    base = with_options(own, request, "the command")
     if split:
         release = check(ReleaseParams, vars(base.release) | {"splits": _splits(split)}, "--split")
         base = base.model_copy(update={"release": release})
     if remark := left_out(base.generate.text):
         to_words(remark)
+    if as_json and not dry_run:
+        raise UserError(
+            "--json must come with --dry-run", "--json alone", "add it, or leave it out"
+        )
     if dry_run:
-        plan = to_record(resolve(base.generate))
-        out.print_json(json.dumps(plan | {"out": str(folder or work)}))
+        plan = resolve(base.generate)
+        found = preview(plan) | {"out": str(folder or work)}
+        show = partial(_show_preview, plan.request)
+        print_record(to_record(plan) | found if as_json else found, as_json, show)
         return
     if folder is None:
-        _make_part(base, str(shard), str(work))
+        make_part(base, str(shard), str(work))
         return
     with resumable(), progress("judged findings", base.generate.n) as tick:
         make_release(base, folder, tick, to_words)
-    screen.print_summary(folder)
+    tables.print_summary(folder)
 
 
-def augment(  # noqa: PLR0913 - a command's options are its signature
-    real: Annotated[
-        Path, typer.Argument(help="Your patients' images, as `busgen real` wrote them.")
-    ],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write; git must ignore it.")],
-    n: Annotated[int, typer.Option(help="Number of images.")] = 100,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Condition, e.g. pathology=malignant; repeatable."),
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="A description in words.")] = None,
-    seed: Annotated[int, typer.Option(help="Root seed.")] = 7,
-    split: Annotated[str, typer.Option(help="Whose images: train, validation, test.")] = "train",
-) -> None:
-    """Draw lesions into your own patients' images; never a release, never to be shared."""
-    from busgen.factory.augment import augment as draw_lesions
-
-    with progress("images", n) as tick:
-        draw_lesions(real, folder, n, tuple(where or ()), text, seed, split, tick=tick)
-    out.print(f"written  {folder}", soft_wrap=True)
-    to_words("patients' images with lesions drawn into them: keep them where those may be kept")
-
-
-def _make_part(params: "Params", shard: str, work: str) -> None:
-    """Make a part of a run and print how far it is."""
-    from busgen.factory.distributed import make_part, parse_part
-
-    part = parse_part(shard)
-    with resumable(), progress("judged findings", params.generate.n // part.parts) as tick:
-        done = make_part(params, part, work, tick)
-    words = f"{done.shards} of {done.whole} shards, {done.made} made now, {done.findings} findings"
-    out.print(f"part {shard}: {words}")
+def _show_preview(request: "GenerateParams", found: Mapping[str, Any]) -> None:
+    """Print what a plan comes to."""
+    actions = Counter(gate.action for gate in request.gates.values())
+    lines = [("understood", "; ".join(found["understood"]) or "no condition")]
+    if request.targets:
+        shares = (f"{name} {share}" for name, share in request.targets.items())
+        lines.append(("targets", "; ".join(shares).replace("'", "")))
+    several = f", each with every {request.vary}" if request.vary else ""
+    lines += [
+        ("findings", f"{request.n}{several}; seed {request.seed}, {request.size_px} px"),
+        ("engines", f"images {request.engine}, masks {request.mask_engine}"),
+        ("gates", ", ".join(f"{n} {action}" for action, n in actions.most_common())),
+    ]
+    for name, shapes in found["strata"].items():
+        told = ", ".join(f"{n} {shape}" for shape, n in shapes.items())
+        lines.append((name, f"{sum(shapes.values())} of {found['counted']}: {told}"))
+    tried = f"{found['tried']} findings took {found['tried_seconds']:.1f} s here"
+    lines += [
+        ("time", f"about {_to_duration(found['seconds'])}, more for what gates reject; {tried}"),
+        ("size", f"about {found['bytes'] / 1e6:.3g} MB"),
+        ("dataset", found["out"]),
+    ]
+    for name, text in lines:
+        out.print(f"{name:10} {escape(text)}", soft_wrap=True)
+    out.print("No release was made: the same command without --dry-run makes it.")
 
 
-def merge(
-    work: Annotated[str, typer.Argument(help="Folder or URL that the parts named by --work.")],
-    folder: Annotated[Path, typer.Option("--out", help="Release folder to write.")],
-) -> None:
-    """Write the release of a run whose parts `busgen generate --shard` made."""
-    from busgen.factory import distributed
-
-    with resumable(), progress("judged findings", 0) as tick:
-        distributed.merge(work, folder, tick, to_words)
-    screen.print_summary(folder)
+def _to_duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _splits(words: str) -> dict[str, float]:
@@ -209,4 +254,4 @@ def run(
     if not changed:
         to_words("nothing has changed since the last run")
     limits = read_json(pipeline.SCORES)["limits"]
-    screen.print_outcome(root / pipeline.RELEASE, limits, root / pipeline.REPORT)
+    tables.print_outcome(root / pipeline.RELEASE, limits, root / pipeline.REPORT)

@@ -3,12 +3,13 @@
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from busgen.cli import screen
+from busgen.cli import screen, tables
 from busgen.cli.screen import AsJson, ParamsFile, RealFolder, Target, out, resumable
 from busgen.errors import UserError
 from busgen.progress import progress
@@ -52,7 +53,7 @@ def real(
     total = count(named, given)
     with tempfile.TemporaryDirectory() as scratch, progress("images read", total) as tick:
         record = prepare(named, folder or Path(scratch) / "real", tick, given)
-    screen.print_record(record, as_json, screen.print_cleaning)
+    screen.print_record(record, as_json, tables.print_cleaning)
     if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
 
@@ -207,6 +208,10 @@ def calibrate(
     from busgen.judges.judges import load_judges
 
     metrics = write_calibration(folder, target, load_judges(judges), planted)
-    screen.print_record(metrics, as_json, lambda record: screen.print_rows(to_rows(record)))
+    whole = metrics["together"]
+    sentence = f"All gates that reject refuse {whole['refused_test']} of {whole['n_test']}"
+    sentence += " clean images of test patients; fewer is better."
+    show = partial(screen.print_rows, sentence=sentence)
+    screen.print_record(metrics, as_json, lambda record: show(to_rows(record)))
     if not as_json:
         out.print(f"written  {target}", soft_wrap=True)

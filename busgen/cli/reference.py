@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from busgen.cli.command import describe
 from busgen.templates import to_markdown
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Written by `busgen dev docs --write` from the code: do not edit. -->\n"
+EVERY = ("help", "quiet", "verbose")  # options of every command
 MEANT = {"Path": "path", "NoneType": "null", "str": "text", "bool": "true or false"}
 
 
@@ -38,11 +40,13 @@ def _describe_commands() -> str:
 
     parts = [
         "# Command line\n",
-        "`busgen --version` prints the version, `--help` helps anywhere.\n",
+        "`busgen --version` prints the version. Every command has `-h`: help; `-q`: results and "
+        "errors alone; `-v`: also the seconds it took, and where it failed. "
+        "`busgen --install-completion` lets your shell complete words.\n",
     ]
     for name, command in _commands(typer.main.get_command(app), "busgen"):
         parts.append(f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n")
-        rows = [_option(one) for one in command.params if one.name != "help"]
+        rows = [_option(command.name, one) for one in command.params if one.name not in EVERY]
         parts.append(to_markdown(("option", "meaning", "default"), rows) if rows else "")
     return "\n".join(parts)
 
@@ -56,7 +60,7 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: AN
         yield from _commands(one, f"{name} {word}")
 
 
-def _option(option: Any) -> tuple[str, str, str]:  # noqa: ANN401 - click's types
+def _option(command: str, option: Any) -> tuple[str, str, str]:  # noqa: ANN401 - click's types
     """Return what to type, what it means, and what holds where it is left out."""
     if option.param_type_name == "argument":
         typed = f"`{option.name.upper()}`"
@@ -66,7 +70,7 @@ def _option(option: Any) -> tuple[str, str, str]:  # noqa: ANN401 - click's type
         typed = f"`{names}{kind}`"
     value = option.default
     shown = "" if value in (None, False, (), []) or callable(value) else f"`{value}`"
-    meaning = (option.help or "").replace("|", "\\|")
+    meaning = describe(command, option).replace("|", "\\|")
     return typed, meaning, "required" if option.required else shown
 
 

@@ -10,12 +10,18 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from busgen.cli import screen
+from busgen.cli import screen, tables
+from busgen.cli.command import complete
 from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
 from busgen.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
-_FORMS = "folder, coco, yolo, yolo_boxes, voc, nnunet, monai, webdataset or dicom."
+
+
+def _list_forms() -> list[str]:
+    from busgen.release.exports.export import FORMS
+
+    return [*FORMS]
 
 
 def verify(folder: Folder) -> None:
@@ -32,17 +38,24 @@ def verify(folder: Folder) -> None:
 def show(
     sample_id: Annotated[str, typer.Argument(help="Sample to show.")],
     folder: Annotated[Path, typer.Option("--in", help="Release folder.")] = Path("data/release"),
-    again: Annotated[bool, typer.Option(help="Render it anew and compare.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Render it anew and compare.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print one sample's whole history: finding, attempts, scores, verdicts."""
+    from busgen.io import read_json
     from busgen.release import show as shown
+    from busgen.release.files import PROVENANCE
 
-    out.print_json(json.dumps(shown.read_history(folder, sample_id), default=str))
-    if again:
-        found = shown.redraw(folder, sample_id)
-        out.print_json(json.dumps(found, default=str))
-        if not (found["same_image"] and found["same_mask"]):
-            raise typer.Exit(1)
+    history = shown.read_history(folder, sample_id)
+    found = shown.redraw(folder, sample_id) if again else None
+    if as_json:
+        out.print_json(json.dumps({"history": history, "again": found}, default=str))
+    else:
+        tables.print_history(history, read_json(folder / PROVENANCE)["plan"]["gates"])
+        if found:
+            tables.print_redrawn(found)
+    if found and not (found["same_image"] and found["same_mask"]):
+        raise typer.Exit(1)
 
 
 def diff(
@@ -64,6 +77,8 @@ def diff(
         print_rows(headline.to_rows(record))
         to_words(headline.ABOUT if record else headline.NOTHING)
         out.print(Markdown(compared.to_markdown(found)))
+        better, worse = ([one["verdict"] for one in record].count(v) for v in ("better", "worse"))
+        out.print(f"The second is better in {better} of {len(record)} scores, worse in {worse}.")
     else:
         out.print_json(json.dumps(found | {"changes": record}, default=str))
 
@@ -71,7 +86,9 @@ def diff(
 def export(
     folder: Folder,
     target: Target,
-    form: Annotated[str, typer.Option("--as", help=_FORMS)] = "folder",
+    form: Annotated[
+        str, typer.Option("--as", help="Form.", autocompletion=complete(_list_forms))
+    ] = "folder",
     key: Annotated[Path | None, typer.Option(help="Private key (PEM) that signs images.")] = None,
     certificates: Annotated[Path | None, typer.Option(help="Its certificates (PEM).")] = None,
 ) -> None:
@@ -117,6 +134,6 @@ def versions(as_json: AsJson = False) -> None:
 
     pipeline.enter_checkout()
     found = recorded.versions()
-    screen.print_record(found, as_json, screen.print_versions)
+    screen.print_record(found, as_json, tables.print_versions)
     if not found and not as_json:
         to_words("no dataset version yet: `busgen tag NAME` records one")

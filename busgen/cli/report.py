@@ -1,4 +1,4 @@
-"""The command `busgen report`: what a release is, on one page.
+"""The commands `busgen report` and `busgen browse`: what a release is, and what it looks like.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from busgen.cli.screen import Target, out, to_words
 from busgen.progress import progress
@@ -95,3 +96,23 @@ def _quality(
         to_words("scoring the release, which takes a minute or two")
         save(measure(release, QualityParams(reference=reference)), release, written)
     return written
+
+
+def browse(
+    release: Annotated[Path, typer.Argument(help="Release folder.")],
+    page: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write. Default: beside the release.")
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="Images at most.")] = 120,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+) -> None:
+    """Write a gallery of a release, to filter and enlarge, and open it; nothing is served."""
+    import webbrowser
+
+    from busgen.report.browse import write_gallery
+
+    target = (page or release.resolve().with_name(f"{release.resolve().name}.html")).resolve()
+    count = write_gallery(release, target, n)
+    out.print(f"gallery  {escape(str(target))}, {count} images", soft_wrap=True)
+    if show and not webbrowser.open(target.as_uri()):
+        to_words("no browser was found: open the file yourself")

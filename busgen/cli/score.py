@@ -1,19 +1,17 @@
-"""The commands that measure: `busgen score`, `privacy`, `downstream`, `busgen bench`.
+"""The commands that measure: `busgen score`, `privacy`, `inspect`, `downstream`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from busgen.cli import screen
+from busgen.cli import screen, tables
 from busgen.cli.screen import AsJson, RealOption, RecordFile, Target, out, print_rows, to_words
-from busgen.errors import UserError
 from busgen.progress import progress
 
 if TYPE_CHECKING:
@@ -26,6 +24,9 @@ MasksGlob = Annotated[str | None, typer.Option("--masks", help="Pattern of its m
 MaskLabel = Annotated[int | None, typer.Option("--label", help="Level of masks; each but 0.")]
 AllowUnread = Annotated[
     bool, typer.Option("--allow-unread", help="Leave out masks of no image, files of other kinds.")
+]
+Frames = Annotated[
+    bool, typer.Option("--frames", help="Each frame of files that have several, not the first.")
 ]
 
 
@@ -54,6 +55,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     masks: MasksGlob = None,
     label: MaskLabel = None,
     allow_unread: AllowUnread = False,
+    frames: Frames = False,
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Run TorchScript, which can write files.")
     ] = False,
@@ -66,7 +68,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     from busgen.image_sets.source import Reading
     from busgen.metrics.spaces.registry import load_spaces
 
-    reading = Reading(image, mask, images, masks, label, allow_unread)
+    reading = Reading(image, mask, images, masks, label, allow_unread, frames)
     columns = tuple(by or ())
     request = Options(columns, group, most, size_px, two_sample=two_sample, reading=reading)
     with write_record(target, "score") as write:
@@ -76,7 +78,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
         with progress("images seen", request.count(sets)) as tick:
             record = score_sets(sets, spaces, request, tick)
         write(record)
-    screen.print_record(record, as_json, screen.print_comparison)
+    screen.print_record(record, as_json, tables.print_comparison)
 
 
 def privacy(
@@ -101,7 +103,7 @@ def privacy(
         record = compare_real.measure_privacy(reference, request.draws)
         record |= {"copies": compare_real.find_copies(reference)}
         write(record)
-    screen.print_record(record, as_json, screen.print_nearness)
+    screen.print_record(record, as_json, tables.print_nearness)
 
 
 def _print_found(sets: Iterable["Source"]) -> None:
@@ -112,10 +114,11 @@ def _print_found(sets: Iterable["Source"]) -> None:
 
 
 def _show(record: Mapping[str, object]) -> None:
-    print_rows([{"": name, "found": value} for name, value in record.items()])
+    sentence = f"{record['images']} images will be read, {record['with a lesion']} with a lesion."
+    print_rows([{"": name, "found": value} for name, value in record.items()], sentence)
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 - a command's options are its signature
     path: Annotated[
         Path, typer.Argument(help="Images: folder, Parquet, dataset on disk, release.")
     ],
@@ -125,6 +128,7 @@ def inspect(
     images: ImagesGlob = None,
     masks: MasksGlob = None,
     label: MaskLabel = None,
+    frames: Frames = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what will be read of a set: images, masks, pairs, files left out, sizes, levels."""
@@ -132,7 +136,7 @@ def inspect(
     from busgen.image_sets.open import open_set
     from busgen.image_sets.source import Reading
 
-    reading = Reading(images=images, masks=masks, label=label, allow_unread=True)
+    reading = Reading(images=images, masks=masks, label=label, allow_unread=True, frames=frames)
     source = open_set(path, reading)
     with progress("images read", len(source)) as tick:
         record = describe(source, tick)
@@ -215,46 +219,3 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     for words in to_sentences(record):
         out.print(words, soft_wrap=True)
     out.print(f"trained  {ran} of {len(plan.jobs)}, others kept; written {folder}", soft_wrap=True)
-
-
-def bench(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="masks, phantom, factory, index, real, images, quality or downstream."),
-    ] = None,
-    as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
-    write: Annotated[
-        bool | None,
-        typer.Option("--write/--check", help="Write docs/results from JSON, or compare."),
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option(help="With NAME --write: under which circumstances.")
-    ] = None,
-) -> None:
-    """Measure the promised figures and say which bars hold; write the pages of results."""
-    from busgen.bench import harness
-
-    if write is not None:
-        _write_results(name, note, write=write, quick=quick)
-    elif name is None:
-        raise UserError("a benchmark must be named", "none", f"one of {', '.join(harness.NAMES)}")
-    elif as_json:
-        record = harness.run(name, quick=quick)
-        sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        print_rows(harness.to_rows(harness.run(name, quick=quick)))
-
-
-def _write_results(name: str | None, note: str | None, *, write: bool, quick: bool) -> None:
-    """Write or compare the pages of results; with a name, measure it first and keep its record."""
-    from busgen.bench import harness, results
-    from busgen.pipeline import enter_checkout
-
-    if name is not None and (quick or not write):
-        rule = "a record that is kept must be a whole measurement"
-        raise UserError(rule, "--quick or --check", "leave it out")
-    checkout = enter_checkout()
-    if name is not None:
-        results.keep_record(checkout, harness.run(name) | ({"note": note} if note else {}))
-    screen.write_pages(checkout, results.result_pages(checkout), "busgen bench", write=write)

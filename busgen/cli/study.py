@@ -1,4 +1,4 @@
-"""The commands `busgen study make` and `busgen study score`.
+"""The commands `busgen study make`, `busgen study score` and `busgen study example`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from busgen.cli.command import Command
 from busgen.cli.screen import RealOption, Target, out, print_rows, to_words
 
 app = typer.Typer(
@@ -15,7 +16,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def make(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
     real: RealOption,
@@ -44,7 +45,7 @@ def make(  # noqa: PLR0913 - a command's options are its signature
     to_words("the page holds images of patients: give it to readers only, never publish it")
 
 
-@app.command()
+@app.command(cls=Command)
 def score(
     answers: Annotated[list[Path], typer.Argument(help="Files that readers saved.")],
     key: Annotated[Path, typer.Option(help="The study's key.json.")],
@@ -56,3 +57,15 @@ def score(
     scores = write_scores(answers, key, folder)
     print_rows(to_rows(scores))
     out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)
+
+
+@app.command(cls=Command)
+def example(folder: Target) -> None:
+    """Run a study end to end with two simulated readers; no patient's image is needed."""
+    from busgen.reader_study.example import write_example
+    from busgen.reader_study.summary import to_rows
+
+    scores = write_example(folder, to_words)
+    print_rows(to_rows(scores))
+    out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)
+    to_words("page: study/study.html; scores: scores/README.md; both readers are simulated")

@@ -140,12 +140,13 @@ def check(sets: tuple[Source, Source], request: Options) -> None:
         raise UserError(rule, request.size_px, "give a larger --size, or leave it out")
     for name, source in ((name, source) for name in request.by for source in sets):
         if not source.has(name):
-            known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
-            rule = f"{name} must be a column of both sets"
-            raise UserError(rule, f"{source.path} with {known}", "name a column of both")
+            shared = ", ".join(sorted(sets[0].columns & sets[1].columns)) or "none"
+            got = f"{source.path} with {', '.join(sorted(source.columns)) or 'none'}"
+            raise UserError(f"{name} must be a column of both sets", got, f"both have: {shared}")
     if request.group is not None and not any(source.has(request.group) for source in sets):
         rule = f"{request.group} must be a column of one of the sets"
-        raise UserError(rule, "none", "leave out --group: each image then stands alone")
+        got = ", ".join(sorted(sets[0].columns | sets[1].columns)) or "no column"
+        raise UserError(rule, got, "name one, or leave out --group: each image then stands alone")
     for source, least in zip(sets, (MIN_N, 2 * MIN_N), strict=True):
         if len(source) < least:
             rule = f"{source.path} must hold {least} images or more: fewer say nothing"

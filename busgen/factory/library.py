@@ -15,7 +15,7 @@ from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import run
 from busgen.factory.shard import Manifest, OnProgress, ShardSpec, run_shard
 from busgen.params.base import check
-from busgen.params.generate import GenerateParams
+from busgen.params.generate import GenerateParams, parse_targets
 from busgen.params.load import Params
 from busgen.priors.request import left_out
 from busgen.release.dataset import Dataset
@@ -28,7 +28,7 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     *,
     where: str | Sequence[str] | None = None,
     text: str | None = None,
-    target: Mapping[str, object] | None = None,
+    target: Mapping[str, object] | str | Sequence[str] | None = None,
     vary: str | None = None,
     engine: str | None = None,
     seed: int | None = None,
@@ -51,7 +51,8 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         A description in words: ``"irregular hypoechoic mass, spiculated"``; a warning names what of
         it no finding holds, such as ``"at 3 o'clock"``.
     target
-        Marginals to reach: ``{"pathology": {"benign": 0.5, "malignant": 0.5}}``.
+        Marginals to reach: ``{"pathology": {"benign": 0.5, "malignant": 0.5}}``, or words as
+        `--target` takes them: ``"margin.spiculated=0.3"``, or several.
     vary
         A field of `busgen.schema.VARIED`: every finding is made with each term of it, with the
         same seed and mask, the same text but for the words of that field.
@@ -62,12 +63,14 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     params
         Everything else: gates, targets, size, splits.
     """
-    conditions = (where,) if isinstance(where, str) else where and tuple(where)
+    targets = (target,) if isinstance(target, str) else target
+    if isinstance(targets, list | tuple):
+        targets = parse_targets(tuple(map(str, targets)))
     request = {
         "n": n,
-        "where": conditions,
+        "where": (where,) if isinstance(where, str) else where,
         "text": text,
-        "targets": target and dict(target),
+        "targets": targets,
         "vary": vary,
         "engine": engine,
         "seed": seed,
@@ -108,6 +111,7 @@ def make_release(
         return plan
     with folders.lock_folder(out, RELEASE, say) as target:
         if not is_done(target, plan, params):  # another run may have made it meanwhile
+            tick(0)
             shards = folders.open_work(folders.work_path(target) / plan.shards_sha256[:16])
             prepare(plan, shards)
             run(plan, shards, partial(run_shards, tick=tick), tick)

@@ -41,6 +41,7 @@ from busgen.priors.request import Request, parse_request
 from busgen.similarity.known_images import KnownImages, load_known
 
 CHUNK = 32  # images in memory at once, or those of one family
+FIRST = 16  # samples of a shard's first chunk
 ROW_GROUP = 100
 
 Manifest = dict[str, Any]
@@ -76,6 +77,11 @@ class ShardSpec:
         name = f"round-{self.attempt:02d}-{kind}-{self.number:05d}.parquet"
         return Path(self.work) / "shards" / name
 
+    @property
+    def tools(self) -> "ShardSpec":
+        """What of it decides the tools: all shards of one plan share them."""
+        return replace(self, attempt=0, number=0, samples=(), alone=0, repeats=False)
+
 
 class _Tools(NamedTuple):
     """What a worker needs to make any shard of one plan."""
@@ -97,7 +103,7 @@ def read_plan(work: Path) -> Plan:
 
 
 @lru_cache(maxsize=2)
-def _load_tools(spec: ShardSpec) -> _Tools:
+def load_tools(spec: ShardSpec) -> _Tools:
     """Return the tools for all shards of the work folder and models of `spec`, once a process."""
     plan = read_plan(Path(spec.work))
     here = ("judges", "mask_model", "model", "known")
@@ -170,10 +176,12 @@ def _retry(spec: ShardSpec, manifest: Manifest) -> ShardSpec | None:
 
 def _make(spec: ShardSpec, tick: OnProgress | None) -> Manifest:
     """Make one attempt at a shard's findings."""
-    tools = _load_tools(replace(spec, attempt=0, number=0, samples=(), alone=0, repeats=False))
+    tools = load_tools(spec.tools)
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(spec.samples), tools.at_once):
-        samples = spec.samples[start : start + tools.at_once]
+    first = min(FIRST, tools.at_once)  # soon something is counted
+    starts = [0, *range(first, len(spec.samples), tools.at_once), len(spec.samples)]
+    for start, end in pairwise(starts):
+        samples = spec.samples[start:end]
         rows += _rows(tools, samples, spec.attempt)
         if tick:
             tick(len(samples))

@@ -4,12 +4,12 @@ In: nothing. Out: words that a plan records and every worker compares.
 """
 
 from functools import cache
-from importlib.metadata import version
 from platform import python_version
 
 import busgen
 from busgen import io
 from busgen.code import hash_code
+from busgen.extras import versions
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
     *("overlays/strokes.safetensors", "gates/look.safetensors", "gates/mask_fit.safetensors"),
@@ -21,7 +21,7 @@ TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "to
 @cache
 def find_tools() -> dict[str, str]:
     """Return the versions of Python and the libraries that decide bytes, on this machine."""
-    return {"python": python_version()} | {name: version(name) for name in TOOLS}
+    return {"python": python_version()} | versions(TOOLS)
 
 
 @cache

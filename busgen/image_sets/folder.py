@@ -21,6 +21,7 @@ from busgen.image_sets.parquet import METADATA_TABLE
 from busgen.image_sets.source import (
     AT_ONCE,
     SPLITS,
+    File,
     Found,
     Image,
     Reading,
@@ -28,7 +29,7 @@ from busgen.image_sets.source import (
     Source,
     open_images,
 )
-from busgen.imaging.decode import decode_image, to_grey
+from busgen.imaging.decode import count_frames, decode_image, to_grey
 from busgen.imaging.pairs import (
     IMAGE_WORDS,
     KINDS,
@@ -66,27 +67,32 @@ def open_set(path: Path, reading: Reading) -> Source:
     images, masks = pairs.images, pairs.masks
     outlines = {} if masks else draw_outlines(path, images)
     found = _check(path, pairs, len(outlines), reading)
-    rows = []
+    rows: list[Row] = []
+    entries: list[tuple[Path, int | None]] = []
     for image in images:
         row: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
         named = [SPLITS[part.lower()] for part in image.parts[:-1] if part.lower() in SPLITS]
         row |= {"split": named[0]} if named else {}
-        rows.append(row | columns.get(image, {}))
+        row |= columns.get(image, {})
+        count = count_frames((path / image).read_bytes(), image.name) if reading.frames else 1
+        entries += [(image, k) for k in range(count)] if count > 1 else [(image, None)]
+        rows += [row | {"frame": k} for k in range(count)] if count > 1 else [row]
 
-    def _read(image: Path) -> tuple[str, bytes, list[bytes]]:
+    def _read(image: Path, frame: int | None) -> File:
         own, data = masks.get(image, ()), (path / image).read_bytes()
         masked = [(path / mask).read_bytes() for mask in own]
         if image in outlines:
             shape = decode_image(data, image.name)[0].shape
             masked.append(encode_png(outlines[image]((shape[0], shape[1]))))
-        return str(image), data, masked
+        return File(str(image), data, masked, frame)
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
-        left = iter(images[k] for k in chosen)
+        left = iter(entries[k] for k in chosen)
         while part := list(islice(left, AT_ONCE)):
-            yield from open_images([_read(image) for image in part], reading.label)
+            yield from open_images([_read(*entry) for entry in part], reading.label)
 
-    return Source(path, "folder", rows, load, found=found)
+    several = len(rows) > len(images)  # frames of one file stem from one patient
+    return Source(path, "folder", rows, load, "file" if several else None, found=found)
 
 
 def _match(path: Path, reading: Reading) -> Pairs:

@@ -50,8 +50,8 @@ def describe(source: Source, tick: Callable[[int], None]) -> dict[str, Any]:
 
 def _changes(source: Source) -> str:
     """Return what is done to the levels of a folder's images, with counts."""
-    files = (source.path / str(row["file"]) for row in source.rows)
-    notes = Counter(note for f in files for note in decode_image(f.read_bytes(), f.name)[1])
+    files = ((source.path / str(row["file"]), row.get("frame")) for row in source.rows)
+    notes = Counter(n for f, frame in files for n in decode_image(f.read_bytes(), f.name, frame)[1])
     return ", ".join(f"{note} ({count})" for note, count in notes.most_common()) or "nothing"
 
 

@@ -29,14 +29,18 @@ def open_set(path: Path, reading: Reading | None = None) -> Source:
     """
     if not path.exists():
         raise UserError("a set of images must be a folder or file", str(path), "check the path")
+    how = reading or Reading()
+    if how.frames and not (path.is_dir() and not find_files(path) and not find_arrow(path)):
+        rule = "frames must be of files in a folder of images"
+        raise UserError(rule, str(path), "leave out --frames")
     if any(path.glob("*/table.parquet")) and (path / "cohort").is_dir():
         return open_tables(path, find_tables(path), find_cohort(path))
     if parts := find_arrow(path):
-        return parquet.open_set(path, parts, "dataset on disk", reading or Reading())
+        return parquet.open_set(path, parts, "dataset on disk", how)
     if parts := find_files(path) if path.is_dir() or path.suffix == ".parquet" else []:
-        return parquet.open_set(path, parts, "parquet", reading or Reading())
+        return parquet.open_set(path, parts, "parquet", how)
     if path.is_dir():
-        return folder.open_set(path, reading or Reading())
+        return folder.open_set(path, how)
     rule = "a set of images must be a folder or a Parquet file"
     raise UserError(rule, str(path), "put the images into a folder")
 

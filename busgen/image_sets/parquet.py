@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
-from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Reading, Row, Source, open_images
+from busgen.image_sets.source import AT_ONCE, SPLITS, File, Image, Reading, Row, Source, open_images
 from busgen.imaging.pairs import IMAGE_WORDS, MASK_WORDS
 from busgen.io import parse_json, read_json
 
@@ -97,7 +97,7 @@ def open_set(path: Path, parts: Sequence[_File], form: str, reading: Reading) ->
                 if len(shown) != 1:
                     rule = f"each row of {path.name} must have one image"
                     raise DataError(rule, f"{len(shown)} in {name}", "leave it out")
-                files.append((name, shown[0], _files(row.get(mask), path)))
+                files.append(File(name, shown[0], _files(row.get(mask), path)))
             yield from open_images(files, reading.label)
             start += batch.num_rows
 

@@ -17,7 +17,7 @@ import numpy as np
 from busgen.arrays import Floats, Names, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import decode_image, decode_mask, to_grey
+from busgen.imaging.decode import count_frames, decode_image, decode_mask, to_grey
 from busgen.imaging.overlays.find import find_overlays, remove_overlays
 from busgen.imaging.square import resize, square_crop
 
@@ -37,7 +37,8 @@ class Reading:
 
     `image`, `mask` columns of a table; `images`, `masks` patterns of files in a folder, as
     `Path.glob` has them; `label` the level of masks that counts, else each but 0; `allow_unread`
-    whether files may be left out.
+    whether files may be left out; `frames` whether each frame of a file is an image, else the
+    first.
     """
 
     image: str | None = None
@@ -46,6 +47,7 @@ class Reading:
     masks: str | None = None
     label: int | None = None
     allow_unread: bool = False
+    frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,11 @@ class Source:
     def has(self, column: str) -> bool:
         """Return whether any image has a value in the column."""
         return any(row.get(column) not in (None, "") for row in self.rows)
+
+    @property
+    def columns(self) -> set[str]:
+        """Names of what is known of images."""
+        return {key for row in self.rows for key in row}
 
     def groups(self, column: str | None = None) -> Names:
         """Return what each image stems from (N,): `column`, else `group`, else itself."""
@@ -154,27 +161,44 @@ def crop(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, flo
     return cut.image, cut.mask, cut.scale * size_px
 
 
-def open_images(
-    files: Sequence[tuple[str, bytes, Sequence[bytes]]], label: int | None = None
-) -> Iterator[Image]:
-    """Yield images of (name, bytes of the image, bytes of its masks), several decoded at once.
+class File(NamedTuple):
+    """An image's `name` and bytes, those of its masks, which frame is meant; None: the first."""
+
+    name: str
+    data: bytes
+    masks: Sequence[bytes]
+    frame: int | None = None
+
+
+def open_images(files: Sequence[File], label: int | None = None) -> Iterator[Image]:
+    """Yield images, several decoded at once; a mask's frame is the image's.
 
     Of masks the level `label` counts, else each but 0. Raises `DataError` if one is no whole image,
-    or a mask has another size than its image.
+    or a mask has another size than its image, or other frames.
     """
     with on_all_cores() as pool:
         yield from pool.map(partial(_open, label), files)
 
 
-def _open(label: int | None, file: tuple[str, bytes, Sequence[bytes]]) -> Image:
-    name, data, masks = file
-    image = to_grey(decode_image(data, name)[0])
+def _open(label: int | None, file: File) -> Image:
+    name, frame = file.name, file.frame
+    image = to_grey(decode_image(file.data, name, frame)[0])
     clean = remove_overlays(image, find_overlays(image))
     whole = np.zeros_like(image)
-    for one in masks:
-        mask = decode_mask(one, f"mask of {name}", label)
+    for one in file.masks:
+        if frame is not None:
+            _require_frames(file, one)
+        mask = decode_mask(one, f"mask of {name}", label, frame)
         if mask.shape != image.shape:
             rule = f"the mask of {name} must have its image's size {image.shape}"
             raise DataError(rule, mask.shape, "give the masks of these images")
         whole |= mask
     return clean, whole
+
+
+def _require_frames(file: File, mask: bytes) -> None:
+    """Raise `DataError` unless a mask has as many frames as its image."""
+    wanted, got = count_frames(file.data, file.name), count_frames(mask, f"mask of {file.name}")
+    if wanted != got:
+        rule = f"the mask of {file.name} must have its image's {wanted} frames"
+        raise DataError(rule, got, "give a mask of each frame, or leave out --frames")

@@ -5,9 +5,9 @@ licence allows, and for every file an `Entry` that loads it, or why it is left o
 decoded before its turn, so memory does not grow with a dataset.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
+from busgen.imaging import dicom
 from busgen.io import require_pixels
 
 Levels = NDArray[Any]  # as stored: of any depth
@@ -28,7 +29,6 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # not EPS, which is a p
 PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "F")
 ORIENTATION = 0x0112  # EXIF's tag
 JPEG = b"\xff\xd8"  # how such a file begins: its levels are near those saved, never labels
-DEFLATED = b"1.2.840.10008.1.2.1.99"  # DICOM's transfer syntax
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,14 @@ def _read_file(path: Path) -> bytes:
         raise DataError(f"{path.name} must be a whole image", error, "restore it") from error
 
 
-def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
-    """Return pixels and notes of an image file's bytes; shapes and errors as `load_image`."""
-    levels, notes = _read(data, name)
+def decode_image(
+    data: bytes, name: str, frame: int | None = None
+) -> tuple[Pixels, tuple[str, ...]]:
+    """Return pixels and notes of an image file's bytes; shapes and errors as `load_image`.
+
+    Of several frames number `frame`, from 0; None is the first, which a note says.
+    """
+    levels, notes = _read(data, name, frame)
     pixels, scaled = _eight_bit(levels, name)
     if pixels.ndim == 3 and pixels.shape[2] > 2 and (pixels[..., 1:3] != pixels[..., :1]).any():
         scaled = (*scaled, "colour made grey")
@@ -127,7 +132,9 @@ def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     return pixels, (*notes, *scaled)
 
 
-def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
+def decode_mask(
+    data: bytes, name: str, label: int | None = None, frame: int | None = None
+) -> Pixels:
     """Return (H, W) uint8 {0, 1} of a mask file's bytes: of any depth, mode, number of labels.
 
     A map of labels, that is few levels, is 1 at each but 0, or at `label` alone; what has many is
@@ -135,7 +142,7 @@ def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
     counts, where pixels differ in opacity alone the opacity; a `label` is a palette's number.
     Raises `DataError` as `decode_image`.
     """
-    levels, _ = _read(data, name, numbers=label is not None)
+    levels, _ = _read(data, name, frame, numbers=label is not None)
     if levels.ndim == 3:
         alpha = levels.shape[2] in (2, 4)
         colours = levels[..., :-1] if alpha else levels
@@ -147,15 +154,39 @@ def decode_mask(data: bytes, name: str, label: int | None = None) -> Pixels:
     return np.asarray(levels > (0 if few else levels.max() / 2), np.uint8)
 
 
-def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tuple[str, ...]]:
+def count_frames(data: bytes, name: str) -> int:
+    """Return how many frames an image file's bytes hold; errors as `decode_image`."""
+    with _report(name):
+        if data[128:132] == b"DICM":
+            return dicom.count_frames(dicom.open_dicom(data, name))
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            require_pixels(picture.size, name)
+            return int(getattr(picture, "n_frames", 1))
+
+
+@contextmanager
+def _report(name: str) -> Iterator[None]:
+    """Make whatever an image's file raises a `DataError`."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # Pillow and pydicom let key, type and other errors through
+        got = "another kind of file" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{name} must be a whole image", got, "restore it") from error
+
+
+def _read(
+    data: bytes, name: str, frame: int | None, *, numbers: bool = False
+) -> tuple[Levels, tuple[str, ...]]:
     """Return an image's levels (H, W) or (H, W, channels) as they are stored, and notes.
 
-    The first of several frames, turned as its EXIF says; of a palette the `numbers`, or colours.
+    One of several frames, turned as its EXIF says; of a palette the `numbers`, or colours.
     Nothing is decoded before the header has said how many pixels there are.
     """
-    try:
+    with _report(name):
         if data[128:132] == b"DICM":
-            return _read_dicom(data, name)
+            return dicom.read_levels(data, name, frame)
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             require_pixels(picture.size, name)
             picture.verify()
@@ -166,7 +197,8 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
             return np.asarray(deep), ()  # Pillow keeps 8 bits of such colours
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             frames, turned = getattr(image, "n_frames", 1), image.getexif().get(ORIENTATION, 1) != 1
-            notes = [f"first of {frames} frames"] if frames > 1 else []
+            notes = [f"first of {frames} frames"] if frames > 1 and frame is None else []
+            image.seek(frame or 0)
             notes += ["turned as its EXIF says"] if turned else []
             upright = ImageOps.exif_transpose(image)
             kept = upright.mode in PLAIN_MODES or upright.mode.startswith("I;")
@@ -176,32 +208,6 @@ def _read(data: bytes, name: str, *, numbers: bool = False) -> tuple[Levels, tup
                 notes += [said] if upright.mode != "1" else []
                 upright = upright.convert(mode)
             return np.asarray(upright), tuple(notes)
-    except DataError:
-        raise
-    except Exception as error:  # Pillow and pydicom let key, type and other errors through
-        got = "another kind of file" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(f"{name} must be a whole image", got, "restore it") from error
-
-
-def _read_dicom(data: bytes, name: str) -> tuple[Levels, tuple[str, ...]]:
-    """Return the levels of a DICOM object's first frame; of a segmentation those of all frames."""
-    try:
-        from pydicom import dcmread
-        from pydicom.pixels.utils import iter_pixels, pixel_array
-    except ModuleNotFoundError as error:
-        remedy = "pip install 'busgen[dicom]'"
-        raise DataError(f"{name} is DICOM, which needs pydicom", "not installed", remedy) from error
-    if DEFLATED in data:  # inflates to whatever size
-        raise DataError(f"{name} must not be deflated", DEFLATED.decode(), "export it anew")
-    found = dcmread(BytesIO(data))
-    require_pixels((int(found.Columns), int(found.Rows)), name)
-    if found.Modality == "SEG":
-        return reduce(np.maximum, iter_pixels(found)), ()
-    levels, count = pixel_array(found, index=0), int(found.get("NumberOfFrames", 1) or 1)
-    notes = (f"first of {count} frames",) if count > 1 else ()
-    if found.PhotometricInterpretation == "MONOCHROME1":
-        levels = 2**found.BitsStored - 1 - levels
-    return levels, notes
 
 
 def _eight_bit(levels: Levels, name: str) -> tuple[Pixels, tuple[str, ...]]:
@@ -237,23 +243,3 @@ def bounding_box(mask: Pixels) -> Box | None:
         return None
     height, width = rows[-1] - rows[0] + 1, cols[-1] - cols[0] + 1
     return Box(int(rows[0]), int(cols[0]), int(height), int(width))
-
-
-def drop_repeats(
-    rows: Sequence[tuple[str, dict[str, str]]],
-) -> tuple[list[tuple[str, dict[str, str]]], list[tuple[str, str]]]:
-    """Return rows `(source_file, cells)` with every file once, and what was dropped.
-
-    Equal rows are one; rows that contradict each other are all left out: none can be trusted.
-    """
-    groups: dict[str, list[dict[str, str]]] = {}
-    for name, cells in rows:
-        groups.setdefault(name, []).append(cells)
-    kept, dropped = [], []
-    for name, copies in groups.items():
-        if any(copy != copies[0] for copy in copies):
-            dropped.append((name, f"{len(copies)} rows that contradict each other"))
-            continue
-        kept.append((name, copies[0]))
-        dropped += [(name, "row repeated")] * (len(copies) - 1)
-    return kept, dropped

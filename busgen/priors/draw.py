@@ -23,7 +23,7 @@ from busgen import schema, seeds
 from busgen.arrays import Floats, Indices
 from busgen.errors import FindingError, UserError
 from busgen.priors import boxes
-from busgen.priors.conditions import Condition, check_term
+from busgen.priors.conditions import DISCRETE, Condition, check_term
 from busgen.priors.findings import FIELDS, Finding
 from busgen.priors.network import LESION_NODES, MARGIN_SETS, Prior
 from busgen.priors.plan import ORDER, Plan, make_plan
@@ -219,6 +219,9 @@ def _conditions(key: str) -> tuple[Condition, ...]:
             raise FindingError(
                 "a count must be of field.term", repr(part), "pathology.malignant=100"
             )
+        if field not in DISCRETE:
+            rule = "a count's field must be known"
+            raise FindingError(rule, repr(field), f"choose from {', '.join(DISCRETE)}")
         op = "includes" if field == "margin" else "in"
         found.append(Condition(field, op, (check_term(field, term),)))
     return tuple(found)

@@ -11,6 +11,8 @@
   let since = null; // when the clock of the image shown was started
   let half = null; // "r" or "s" was pressed: a digit follows
   let unsaved = false; // answers were given since the last file
+  let practising = false; // images for practice are shown
+  const trial = {}; // what is said of them, kept nowhere
 
   // ---- order: blocks stay whole, so that any stretch is balanced; each reader has an own one
   const orderFor = (reader) => {
@@ -34,8 +36,10 @@
 
   // ---- answers: kept in the browser, saved to a file, read from one
   const tell = (words) => { at("told").textContent = words; };
-  const answer = () => (state.answers[order[state.at]] ??= { ms: 0, place: state.at + 1, said: {} });
-  const rated = (id) => Boolean(state.answers[id]?.rating);
+  const list = () => (practising ? Object.keys(study.practice) : order);
+  const book = () => (practising ? trial : state.answers);
+  const answer = () => (book()[list()[state.at]] ??= { ms: 0, place: state.at + 1, said: {} });
+  const rated = (id) => Boolean(book()[id]?.rating);
   const count = (answers) => Object.values(answers).filter((one) => one.rating).length;
   const keep = () => {
     try {
@@ -103,7 +107,7 @@
 
   // ---- views
   const view = (name) => {
-    for (const id of ["start", "reading", "finish"]) at(id).hidden = id !== name;
+    for (const id of ["start", "reading", "ready", "finish"]) at(id).hidden = id !== name;
     scrollTo(0, 0);
   };
   const button = (words, act) => {
@@ -123,14 +127,23 @@
     at("ratings").dataset.half = half ?? "";
     at("next").setAttribute("aria-disabled", !now.rating);
     at("progress").value = count(state.answers);
-    at("count").textContent = `${count(state.answers)} rated`;
+    at("count").textContent = practising ? "not counted" : `${count(state.answers)} rated`;
   };
   const show = (place) => {
     stop();
     state.at = place;
     half = null;
-    at("where").textContent = `Image ${place + 1} of ${total}`;
-    at("image").src = study.images[order[place]];
+    const id = list()[place];
+    at("where").textContent = practising ? `Practice ${place + 1} of ${list().length}` : `Image ${place + 1} of ${total}`;
+    at("image").src = (practising ? study.practice : study.images)[id];
+    at("depth").replaceChildren(...study.depths[id].map(([share, words]) => {
+      const line = document.createElement("span");
+      line.textContent = words;
+      line.style.top = `${share}%`;
+      return line;
+    }));
+    at("skip").hidden = !practising;
+    at("save").hidden = practising;
     at("image").alt = `Ultrasound image ${place + 1}`;
     at("back").disabled = place === 0;
     view("reading");
@@ -152,15 +165,29 @@
   const enter = (kept) => {
     state = kept;
     order = orderFor(state.reader);
+    practising = !state.practised && count(state.answers) === 0 && Object.keys(study.practice).length > 0;
+    if (practising) {
+      show(0);
+      return;
+    }
     const first = order.findIndex((id) => !rated(id));
     if (first < 0) finish();
     else show(first);
   };
 
+  const ready = () => {
+    stop();
+    practising = false;
+    state.practised = true;
+    keep();
+    view("ready");
+    at("ready").querySelector("h1").focus();
+  };
+
   // ---- acts
   const rate = (rating) => {
     answer().rating = rating;
-    unsaved = true;
+    unsaved = unsaved || !practising;
     half = null;
     mark();
     keep();
@@ -174,13 +201,14 @@
     const after = before.includes(term) ? before.filter((one) => one !== term) : [...others, term];
     if (after.length) said[field.name] = field.several ? after.sort() : after[0];
     else delete said[field.name];
-    unsaved = true;
+    unsaved = unsaved || !practising;
     mark();
     keep();
   };
   const next = () => {
-    if (!rated(order[state.at])) tell("Rate this image first");
-    else if (state.at + 1 < total) show(state.at + 1);
+    if (!rated(list()[state.at])) tell("Rate this image first");
+    else if (state.at + 1 < list().length) show(state.at + 1);
+    else if (practising) ready();
     else finish();
   };
   const back = () => { if (state.at > 0) show(state.at - 1); };
@@ -192,15 +220,19 @@
     if (at("reading").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
     const control = event.target.closest("button, summary");
+    const choice = event.target.closest("[data-rating], [data-term], summary"); // Enter goes on from these
+    if (event.repeat && /^([1-6rs ]|enter|arrow.*)$/.test(key)) { event.preventDefault(); return; } // a key held
     if (/^[1-6]$/.test(key)) digit(Number(key));
     else if (key === "r" || key === "s") { half = key; mark(); } else if (key === "escape") { half = null; mark(); } else if (key === "arrowleft") back();
     else if (key === "arrowright") next();
-    else if ((key === "enter" || key === " ") && !control) next();
+    else if (key === "enter" && (choice || !control)) next();
+    else if (key === " " && !control) next();
     else return;
     event.preventDefault();
   };
 
   // ---- wiring
+  at("figure").style.setProperty("--side", `${study.side_px}px`);
   for (const field of study.fields) {
     const group = document.createElement("div");
     const title = document.createElement("h3");
@@ -209,7 +241,10 @@
     group.setAttribute("role", "group");
     group.setAttribute("aria-labelledby", title.id);
     group.append(title, ...field.terms.map(([term, words]) => {
-      const chip = button(words, () => say(field, term));
+      const chip = button(words, (event) => {
+        say(field, term);
+        if (event.detail) at("next").focus({ preventScroll: true }); // a click leaves no focus that toggles
+      });
       Object.assign(chip.dataset, { field: field.name, term });
       return chip;
     }));
@@ -233,6 +268,16 @@
   at("save").addEventListener("click", () => { stop(); save(); go(); });
   at("export").addEventListener("click", save);
   at("again").addEventListener("click", () => show(state.at));
+  at("skip").addEventListener("click", ready);
+  at("go").addEventListener("click", () => enter(state));
+  at("zoom").addEventListener("click", () => {
+    const twice = at("figure").classList.toggle("twice");
+    at("zoom").setAttribute("aria-pressed", twice);
+    at("figure").focus({ preventScroll: true });
+  });
+  at("more")?.querySelector("summary").addEventListener("click", (event) => {
+    if (event.detail) setTimeout(() => at("figure").focus({ preventScroll: true }));
+  });
   document.addEventListener("keydown", press);
   document.addEventListener("visibilitychange", () => {
     if (!state) return;

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import NOT_FOR_CLINICAL_USE, __version__, folders, io, schema
+from busgen import __version__, folders, io, schema
 from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, seal
 from busgen.reader_study.study import Options, Study, make_study
 from busgen.real.crops import require_untracked
@@ -24,6 +24,8 @@ from busgen.templates import pages_of
 HERE = Path(__file__).parent
 PAGE, KEY_FILE = "study.html", "key.json"
 STUDY = "reader study"
+BANNER = "Not for clinical use. Some of these are real patients’ images: do not copy."
+STEP_MM, LOWEST = 10, 0.95  # of the marks of the depth
 SCRIPTS = ("checksum.js", "page.js")
 HALO = ("present", "absent")
 SEVERAL = ("margin",)  # fields of which a reader may choose several terms
@@ -63,11 +65,34 @@ def _describe(study: Study) -> Record:
         "study": study.name,
         "code_version": __version__,
         "chosen": study.chosen,
-        "images": {
-            name: {key: value for key, value in vars(one).items() if key != "pixels"}
-            | {"image_sha256": io.sha256_array(one.pixels)}
-            for name, one in sorted(study.images.items())
-        },
+        "images": {name: _tell(one) for name, one in sorted(study.images.items())},
+        "practice": {name: _tell(one) for name, one in study.practice.items()},
+    }
+
+
+def _tell(one: Any) -> Record:  # noqa: ANN401 - an image of a study
+    """Return what the key says of an image: all but its pixels, and their hash."""
+    told = {key: value for key, value in vars(one).items() if key != "pixels"}
+    return told | {"image_sha256": io.sha256_array(one.pixels)}
+
+
+def _mark_depths(study: Study) -> dict[str, list[tuple[int, str]]]:
+    """Return the marks of each image's scale: per cent of the depth that is shown, and words.
+
+    Millimetres where every image of the study states them; else per cent, for a scale that only
+    synthetic images had would tell them. No mark is near the lower edge, whose place would tell
+    depths that are round.
+    """
+    every = study.images | study.practice
+    if any(one.depth_mm is None for one in every.values()):
+        return {name: [(share, f"{share} %") for share in (25, 50, 75)] for name in every}
+    return {
+        name: [
+            (round(100 * mm / one.depth_mm), f"{mm} mm")
+            for mm in range(STEP_MM, int(LOWEST * one.depth_mm) + 1, STEP_MM)
+        ]
+        for name, one in every.items()
+        if one.depth_mm is not None
     }
 
 
@@ -80,15 +105,19 @@ def render(study: Study, *, descriptors: bool) -> str:
         "blocks": study.blocks,
         "fields": [_field(name) for name in DESCRIBED] if descriptors else [],
         "images": {n: image_uri(one.pixels) for n, one in sorted(study.images.items())},
+        "practice": {n: image_uri(one.pixels) for n, one in study.practice.items()},
+        "depths": _mark_depths(study),
+        "side_px": len(next(iter(study.images.values())).pixels),
     }
     return (
         pages_of(HERE)
         .get_template("page.html")
         .render(
-            banner=NOT_FOR_CLINICAL_USE,
+            banner=BANNER,
             data=json.dumps(data).replace("<", "\\u003c"),
             descriptors=descriptors,
             n=len(study.images),
+            practice=len(study.practice),
             ratings=RATINGS,
             script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
             style=(HERE / "page.css").read_text(encoding="utf-8"),

@@ -38,22 +38,31 @@ class Options(NamedTuple):
 
 @dataclass(frozen=True)
 class _Image:
-    """One image: `kind`, `pathology`, `source` (where it is from), `said` of it, `pixels`."""
+    """One image: `kind`, `pathology`, `source` (where it is from), `said` of it, `pixels`.
+
+    `depth_mm` is the side that it shows, None where that is not known.
+    """
 
     kind: str
     pathology: str
     source: Record
     said: Record
     pixels: NDArray[np.uint8]
+    depth_mm: float | None
 
 
 class Study(NamedTuple):
-    """A study: its id, its images by theirs, the ids in blocks, and how they were chosen."""
+    """A study: its id, its images by theirs, the ids in blocks, and how they were chosen.
+
+    `practice` are further images by their ids, of other patients and families, in random order:
+    shown first, not counted.
+    """
 
     name: str
     images: dict[str, _Image]
     blocks: tuple[tuple[str, ...], ...]
     chosen: Record
+    practice: dict[str, _Image]
 
 
 def make_study(release: Path, real: Path, request: Options) -> Study:
@@ -71,17 +80,21 @@ def make_study(release: Path, real: Path, request: Options) -> Study:
         rule = "real patients must be held-out ones"
         raise UserError(rule, ", ".join(request.splits), f"name splits of {', '.join(HELD_OUT)}")
     opened = open_release(release)
-    columns = dict.fromkeys(("sample_id", "family_id", "pathology", *DESCRIBED))
+    columns = dict.fromkeys(("sample_id", "family_id", "pathology", "pixel_mm", *DESCRIBED))
     rows: dict[str, list[Record]] = defaultdict(list)
     for row in opened.rows.to_table(columns=list(columns)).to_pylist():
         rows[row["pathology"]].append(row)
     classes = [name for name in LESIONS if rows[name]]
     each = _each(request.n, classes)
-    generated = _synthetic(opened, {name: rows[name] for name in classes}, each, request.seed)
+    generated, more = _synthetic(opened, {n: rows[n] for n in classes}, each, request.seed)
     side = min(SIDE, *(len(one.pixels) for one in generated))
     real_ones, left_out = _real(real, classes, side, request.splits)
-    picked = _pick(real_ones, each, request)  # reduced by averaging over areas, as synthetic ones
-    shown = [*picked, *(replace(one, pixels=resize(one.pixels, side)) for one in generated)]
+    picked, others = _pick(real_ones, each, request)
+    # all reduced by averaging over areas
+    shown, practice = (
+        [*real, *(replace(one, pixels=resize(one.pixels, side)) for one in synthetic)]
+        for real, synthetic in ((picked, generated), (others, more))
+    )
     chosen = {
         "n": request.n,
         "seed": request.seed,
@@ -89,7 +102,7 @@ def make_study(release: Path, real: Path, request: Options) -> Study:
         "side_px": side,
         "real_left_out": left_out,
     }
-    return _arrange(shown, request.seed, chosen)
+    return _arrange(shown, practice, request.seed, chosen)
 
 
 def make_blocks(strata: Sequence[str], rng: seeds.Rng) -> list[list[int]]:
@@ -121,9 +134,9 @@ def _each(n: int, classes: Sequence[str]) -> int:
 
 def _synthetic(
     release: Release, rows: Mapping[str, list[Record]], each: int, seed: int
-) -> list[_Image]:
-    """Return `each` random images of each class, no two of one family."""
-    chosen = []
+) -> tuple[list[_Image], list[_Image]]:
+    """Return `each` random images of each class, no two of one family, and one more, if any."""
+    chosen, more = [], []
     for name, own in rows.items():
         mixed = [own[k] for k in seeds.rng(seed, f"readers/synthetic/{name}").permutation(len(own))]
         families = list({row["family_id"]: row for row in mixed}.values())
@@ -131,12 +144,15 @@ def _synthetic(
             rule = f"a release must have {each} {name} findings for a study of this size"
             raise UserError(rule, len(families), "lower --n, or generate more")
         chosen += families[:each]
-    generated = []
-    for row in chosen:
+        more += families[each : each + 1]
+
+    def load(row: Record) -> _Image:
         name = row["sample_id"]
         pixels, source = read_image(release, name), {"sample_id": name}
-        generated.append(_Image("synthetic", row["pathology"], source, _words(row), pixels))
-    return generated
+        depth_mm = len(pixels) * row["pixel_mm"]
+        return _Image("synthetic", row["pathology"], source, _words(row), pixels, depth_mm)
+
+    return list(map(load, chosen)), list(map(load, more))
 
 
 def _real(
@@ -149,7 +165,7 @@ def _real(
     if not tables:
         rule = "a study needs a real dataset whose licence lets its images be shown"
         raise UserError(rule, f"none in {folder}", "read breast, bus_bra or busi")
-    columns = [*IMAGES, "source_file", *DESCRIBED]
+    columns = [*IMAGES, "source_file", "pixel_mm", *DESCRIBED]
     for row in read_rows(
         tables, find_cohort(folder), splits=splits, columns=columns, usable=has_usable_label
     ):
@@ -160,41 +176,51 @@ def _real(
             left_out[crop] += 1
         else:
             source = {"dataset": row["dataset"], "sample_id": row["sample_id"]}
-            one = _Image("real", row["pathology"], source, _words(row), crop)
+            pixel_mm = row["pixel_mm"]
+            depth_mm = None if pixel_mm is None else side * crop.scale * pixel_mm
+            one = _Image("real", row["pathology"], source, _words(row), crop.image, depth_mm)
             found[row["pathology"]][row["cluster_id"]].append(one)
     return found, dict(left_out)
 
 
 def _pick(
     found: Mapping[str, Mapping[str, list[_Image]]], each: int, request: Options
-) -> list[_Image]:
-    """Return one random image of each of `each` random patients of each class."""
-    picked = []
+) -> tuple[list[_Image], list[_Image]]:
+    """Return an image of each of `each` random patients of each class, and of one more, if any."""
+    picked, more = [], []
     for name, patients in found.items():
         if len(patients) < each:
             rule = f"a study of this size needs {each} real {name} patients with a clean image"
             got = f"{len(patients)} in {' and '.join(request.splits)}"
             raise UserError(rule, got, "lower --n, or add datasets or --split validation")
         rng = seeds.rng(request.seed, f"readers/real/{name}")
-        for patient in rng.permutation(sorted(patients))[:each].tolist():
+        mixed = rng.permutation(sorted(patients)).tolist()
+        for patient in mixed[:each]:
             images = patients[patient]
             picked.append(images[int(rng.integers(len(images)))])
-    return picked
+        more += [patients[patient][0] for patient in mixed[each : each + 1]]
+    return picked, more
 
 
-def _arrange(shown: Sequence[_Image], seed: int, chosen: Record) -> Study:
+def _arrange(
+    shown: Sequence[_Image], practice: Sequence[_Image], seed: int, chosen: Record
+) -> Study:
     """Return the study of these images; ids, blocks and its own id follow from pixels and seed.
 
     From the pixels too: the key of one study must tell nothing of another with the same seed.
     """
     pixels = [sha256_array(one.pixels) for one in shown]
+    pixels += [sha256_array(one.pixels) for one in practice]
     twice = [name for name, count in Counter(pixels).items() if count > 1]
     if twice:
         rule = "no image may be shown twice"
         raise DataError(rule, f"pixels {twice[0][:12]} twice", "check the release and real data")
+    del pixels[len(shown) :]
     study = sha256_bytes(canonical_json({"seed": seed, "pixels": sorted(pixels)}))[:16]
     names = [sha256_bytes(f"{study}/{one}".encode())[:12] for one in pixels]
     rng = seeds.rng(seed, f"readers/order/{study}")
     blocks = make_blocks([f"{one.kind} {one.pathology}" for one in shown], rng)
     ordered = tuple(tuple(names[k] for k in block) for block in blocks)
-    return Study(study, dict(zip(names, shown, strict=True)), ordered, chosen)
+    mixed = seeds.rng(seed, f"readers/practice/{study}").permutation(len(practice)).tolist()
+    first = {f"practice-{place}": practice[k] for place, k in enumerate(mixed, 1)}
+    return Study(study, dict(zip(names, shown, strict=True)), ordered, chosen, first)

@@ -180,8 +180,8 @@ def may_show(table: Path) -> bool:
     return bool(read_json(table.parent / "info.json")["pixels_may_show"])
 
 
-def display_crop(row: Mapping[str, Any], side: int) -> Pixels | str:
-    """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
+def display_crop(row: Mapping[str, Any], side: int) -> Square | str:
+    """Return the square of a canonical row, `side` px, or why it gives itself away."""
     image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
     field = find_field(image)
     square = square_crop(image, mask, side, field=field)
@@ -193,7 +193,7 @@ def display_crop(row: Mapping[str, Any], side: int) -> Pixels | str:
         ignore = decode_png(row["ignore"]["bytes"], row["source_file"])
         if square_crop(ignore, mask, side, field=field).image.any():
             return "overlay"
-    return square.image
+    return square
 
 
 def require_untracked(file: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.errors import DataError
+from busgen.errors import DataError, UserError
 from busgen.io import read_json
 from busgen.priors import contradictions
 from busgen.priors.findings import FIELDS, from_row
@@ -28,7 +28,11 @@ def verify(folder: Path) -> list[Problem]:
     Checked: the checksum of every file, missing and extra files; each Parquet file's schema; each
     image decoded strictly, its hash, the mask's values and size; texts against findings; data rows
     against the index; the index against the contract. Any altered byte in any file is named.
+    Raises `UserError` if `folder` is no folder, or neither index, provenance nor sums are in it.
     """
+    if not any((folder / name).is_file() for name in (files.INDEX, files.PROVENANCE, files.SUMS)):
+        got = f"{folder} without any of its files" if folder.is_dir() else f"{folder}, no folder"
+        raise UserError("what is verified must be a release folder", got, "name what `--out` named")
     problems = files.check_sums(folder)
     listed = {problem.file for problem in problems}
     problems += [

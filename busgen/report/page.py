@@ -3,6 +3,8 @@
 In: the name of a template and its values. Out: HTML that needs no network, and a PDF beside it.
 """
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +19,8 @@ from busgen.report import words
 from busgen.templates import pages_of
 
 HERE = Path(__file__).parent
+# of what a page may load: its own images and styles, and the one script of ours
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -28,10 +32,11 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         "term": words.name_term,
         "field": words.name_field,
     }
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(
-        values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words
-    )
+    style, script = ((HERE / name).read_text("utf-8") for name in ("style.css", "enlarge.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"{POLICY}; script-src 'sha256-{digest}'"
+    fixed = {"banner": NOT_FOR_CLINICAL_USE, "script": script, "policy": policy, "style": style}
+    return environment.get_template(template).render(values, **fixed, words=words)
 
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -60,7 +65,7 @@ def print_pdf(page: Path, target: Path) -> None:
     UserError
         If there is no Chromium, or it prints nothing.
     """
-    # a superuser's Chromium has no sandbox; the page is ours and holds no script
+    # a superuser's Chromium has no sandbox; the page is ours
     rights = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with TemporaryDirectory(prefix="busgen-") as scratch, io.replace_file(target) as partial:
         generated = Path(scratch) / "page.pdf"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -114,8 +115,12 @@ def test_verify_show_diff_export(release, tmp_path):
     assert call("verify", release).returncode == 0
     shown = call("show", "7-0000002", "--in", release, "--again")
     assert shown.returncode == 0, shown.stderr
-    assert '"same_image": true' in shown.stdout
-    assert '"same_mask": true' in shown.stdout
+    assert "Made anew, it has the same image and the same mask" in shown.stdout
+    assert re.search(r"grey_sd\s+│ >= 15\s+│ \d", shown.stdout)
+    assert "was released in split train after" in shown.stdout
+    record = json.loads(call("show", "7-0000002", "--in", release, "--json").stdout)
+    assert record["history"][-1]["final"] == "released"
+    assert record["again"] is None
     compared = json.loads(call("diff", release, release, "--json").stdout)
     assert compared["counts"]["n"] == [6, 6]
     assert compared["identical_images"] == 6
@@ -202,8 +207,8 @@ def test_a_link_to_an_empty_folder_can_be_the_output_but_not_the_current_folder(
 
 
 def test_vary_is_in_the_plan_and_a_field_that_cannot_vary_is_refused(tmp_path):
-    words = ["generate", *SMALL, "--out", tmp_path / "x", "--vary"]
-    plan = json.loads(call(*words, "posterior", "--dry-run").stdout)
+    words = ["generate", *SMALL, "--engine", "phantom", "--out", tmp_path / "x", "--vary"]
+    plan = json.loads(call(*words, "posterior", "--dry-run", "--json").stdout)
     assert (plan["vary"], plan["n"]) == ("posterior", 6)
     refused = call(*words, "shape")
     assert refused.returncode == 2
@@ -215,9 +220,13 @@ def test_vary_is_in_the_plan_and_a_field_that_cannot_vary_is_refused(tmp_path):
 
 
 def test_what_of_a_text_no_finding_holds_is_named(tmp_path):
-    words = ["generate", *SMALL, "--out", tmp_path / "x", "--dry-run", "--text"]
+    words = ["generate", *SMALL, "--engine", "phantom", "--out", tmp_path / "x", "--dry-run"]
+    words += ["--text"]
     done = call(*words, "irreg. mass w/ shadowing at 3 o'clock, no vascularity")
-    assert json.loads(done.stdout)["text"].startswith("irreg.")
+    understood = next(x for x in done.stdout.splitlines() if x.startswith("understood"))
+    assert understood.split(maxsplit=1)[1].split("; ") == [
+        "shape=irregular", "pathology=benign|malignant", "posterior=shadowing",
+    ]  # fmt: skip
     assert "left out: 3 o'clock, no vascularity" in done.stderr
     assert "left out" not in call(*words, "oval mass").stderr
     refused = call(*words, "irregular fluffy mass")
@@ -226,7 +235,7 @@ def test_what_of_a_text_no_finding_holds_is_named(tmp_path):
 
 
 def test_a_scanner_is_one_of_the_engines(tmp_path):
-    words = ["generate", *SMALL, "--out", tmp_path / "x", "--dry-run"]
+    words = ["generate", *SMALL, "--out", tmp_path / "x", "--dry-run", "--json"]
     done = call(*words, "--set", "scanner=GE Logiq 7")
     table = json.loads(done.stdout)["prior"]["discrete"]["scanner"]["table"]
     assert "BrEaST" in table
@@ -240,15 +249,78 @@ def test_a_scanner_is_one_of_the_engines(tmp_path):
         assert f"scanner must be one of the engine's, got {request}: {known}" in refused.stderr
 
 
-def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
+def test_dry_run_says_what_it_comes_to_and_makes_nothing(tmp_path):
     words = ("--count", "pathology.malignant=2", "--allow-unfilled", "--split", "train=.5, test=.5")
-    done = call("generate", *SMALL, *words, "--out", tmp_path / "x", "--dry-run")
+    words = ("generate", *SMALL, "--engine", "phantom", *words, "--out", tmp_path / "x")
+    done = call(*words, "--dry-run", "--json")
     plan = json.loads(done.stdout)
     assert plan["counts"] == {"pathology.malignant": 2}
-    assert plan["max_unfilled"] == 1.0
-    assert plan["n"] == 6
-    assert plan["engine"] == "diffusion"
+    assert (plan["max_unfilled"], plan["n"], plan["engine"]) == (1.0, 6, "phantom")
+    assert sum(plan["strata"]["malignant"].values()) == 2
+    assert plan["tried"] == plan["counted"] == 6
+    assert plan["seconds"] == pytest.approx(plan["tried_seconds"])
+    lines = call(*words, "--dry-run").stdout.splitlines()
+    assert len(lines) <= 20
+    assert {"findings", "engines", "gates", "malignant", "time", "size"} <= {
+        line.split()[0] for line in lines
+    }
+    assert lines[-1].endswith("makes it.")
     assert not list(tmp_path.iterdir())
+    assert call(*words, "--json").returncode == 2  # JSON of a plan alone
+
+
+def test_what_a_dry_run_says_of_findings_and_bytes_is_what_is_made(tmp_path):
+    words = ("generate", "--engine", "phantom", "--size", 64, "--n", 20, "--gates", "all=off")
+    planned = json.loads(call(*words, "--out", tmp_path / "x", "--dry-run", "--json").stdout)
+    assert call(*words, "--out", tmp_path / "x").returncode == 0
+    found = Counter(busgen.load(tmp_path / "x").table["pathology"].to_pylist())
+    assert {name: sum(n.values()) for name, n in planned["strata"].items()} == found
+    made = sum(path.stat().st_size for path in (tmp_path / "x" / "data").iterdir())
+    assert 0.7 * made < planned["bytes"] < 1.4 * made
+
+
+def test_gates_change_by_the_command_line(tmp_path):
+    words = ("generate", *SMALL, "--engine", "phantom", "--out", tmp_path / "x", "--dry-run")
+    changed = ("all=off", "saturated=flag", "saturated.max=.5")
+    options = [word for one in changed for word in ("--gates", one)]
+    gates = json.loads(call(*words, "--json", *options).stdout)["gates"]
+    assert {gate["action"] for name, gate in gates.items() if name != "saturated"} == {"off"}
+    assert (gates["saturated"]["action"], gates["saturated"]["max"]) == ("flag", 0.5)
+    for word in ("dirt=off", "saturated", "saturated=maybe", "all.max=3", "saturated.top=3"):
+        done = call(*words, "--gates", word)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), word
+    done = call(*words, "--gates", "saturated.max=much")
+    assert "saturated.max: Input should be a valid number" in done.stderr
+
+
+def test_quiet_is_silent_but_for_the_result_and_verbose_says_where_it_failed(tmp_path):
+    words = ("generate", *SMALL, "--engine", "phantom", "--gates", "all=off", "--seed", 3)
+    done = call(*words, "-q", "--out", tmp_path / "x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert call("-q", *words, "--out", tmp_path / "x").stderr == ""
+    assert "took" in call("-v", "verify", tmp_path / "x").stderr
+    failed = call("verify", tmp_path / "none", "-v")
+    assert failed.returncode == 2
+    assert "verify.py" in failed.stderr
+    assert "verify.py" not in call("verify", tmp_path / "none").stderr  # not kept
+
+
+def test_progress_counts_from_the_first_findings_on(monkeypatch, tmp_path):
+    from busgen.factory import library
+    from busgen.params.generate import GenerateParams
+    from busgen.params.load import Params
+
+    params = Params(generate=GenerateParams(n=40, size_px=64, engine="phantom"))
+    counted = []
+    library.make_release(params, tmp_path / "x", counted.append)
+    assert counted[:4] == [0, 0, 16, 24]  # the bar, what stands, a shard's chunks
+
+
+def test_verify_of_no_release_says_so(tmp_path):
+    for folder, words in ((tmp_path / "none", "no folder"), (tmp_path, "without any of its files")):
+        done = call("verify", folder)
+        assert done.returncode == 2
+        assert words in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -285,6 +357,7 @@ def test_what_is_left_out_of_a_training_is_checked(tmp_path, words, message):
         (["--set", "size_mm=400"], "400"),
         (["--target", "margin"], "margin"),
         (["--count", "malignant"], "a count must be field.term=number, got 'malignant'"),
+        (["--count", "size_mm.14=2"], "a count's field must be known, got 'size_mm'"),
         (["--count", "pathology.malignant=700"], "at most n findings together, got 700 of 600"),
         (["--split", "train"], "--split must be split=share"),
         (["--split", "train=.5"], "shares must be positive and sum to 1"),

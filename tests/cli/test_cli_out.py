@@ -20,6 +20,7 @@ from busgen.images.diffusion.engine import KIND as IMAGES
 from busgen.io import dumps
 from busgen.judges.training.library import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
+from busgen.reader_study.example import EXAMPLE
 from busgen.reader_study.page import STUDY
 from busgen.reader_study.summary import READERS
 from busgen.real.prepare import REAL
@@ -41,9 +42,11 @@ FOLDERS = {  # words ("R" a release, "D" real data, "W" shards), what the manife
     "export": (["R"], EXPORT),
     "dev fit": (["us64", "D"], "fitted us64"),
     "study make": (["R", "--real", "D"], STUDY),
+    "study example": ([], EXAMPLE),
     "study score": (["nowhere.json", "--key", "nowhere.json"], READERS),
 }
 FILES = {"score": ["R", "--against", "D"], "privacy": ["R", "--real", "D"]}
+PAGES = {"browse": "tests/report/test_report_browse.py"}  # HTML, and the test of it
 ALONE = {"train images": "train", "train adapter": "train", "train judges": "train"}
 OURS = (  # by which commands once took a folder for their own
     "scores.json", "sha256sums.txt", "info.json", "cleaning.json", "reference.json", "asked.json",
@@ -61,7 +64,7 @@ def outs(command: object, name: str = "") -> Iterator[str]:
 
 
 def test_every_out_has_a_case():
-    known = {ALONE.get(name, name) for name in (*FOLDERS, *FILES)}
+    known = {ALONE.get(name, name) for name in (*FOLDERS, *FILES, *PAGES)}
     assert set(outs(typer.main.get_command(app))) == known
 
 

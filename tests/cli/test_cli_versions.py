@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from busgen.cli import screen, versions
+from busgen.cli import tables, versions
 from busgen.io import dumps
 
 ROW = {
@@ -52,8 +52,8 @@ def test_a_tag_carries_its_row(checkout):
 
 
 def test_the_leaderboard_shows_generator_gain_quality_and_seconds(checkout, capsys, monkeypatch):
-    monkeypatch.setattr(screen.out, "width", 160)
-    screen.print_versions(versions.versions()[:1])
+    monkeypatch.setattr(tables.out, "width", 160)
+    tables.print_versions(versions.versions()[:1])
     phrases = capsys.readouterr().out
     for words in ("v1", "diffusion be811d7060ba", "Dice, busi", "+0.020 (-0.010 to +0.050)", "61.5",
                   "0.15", "0.95"):  # fmt: skip

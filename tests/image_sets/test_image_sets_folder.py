@@ -9,7 +9,7 @@ from pycocotools.mask import encode
 from typer.testing import CliRunner
 
 from busgen.cli import app
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.evaluation import score_sets
 from busgen.image_sets.inspect import describe, write_sheet
 from busgen.image_sets.open import open_set
@@ -131,6 +131,64 @@ def test_files_of_other_kinds_are_refused_unless_they_may_be_left_out(save_pairs
     assert len(open_set(folder, Reading(allow_unread=True))) == 4
 
 
+def save_frames(path, frames, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = map(Image.fromarray, frames)
+    first.save(path, save_all=True, append_images=others, **how)
+
+
+@pytest.mark.parametrize("kind", ["tif", "gif"])
+def test_frames_are_images_where_they_are_asked_for(tmp_path, make_image, kind):
+    pairs = [make_image(k) for k in range(3)]
+    save_frames(tmp_path / "images" / f"a.{kind}", [image for image, _ in pairs])
+    save_frames(tmp_path / "masks" / "a.tif", [mask for _, mask in pairs])
+    save(tmp_path / "images" / "b.png", pairs[0][0])
+    save(tmp_path / "masks" / "b.png", pairs[0][1])
+    assert len(open_set(tmp_path)) == 2  # first frames
+    record = describe(open_set(tmp_path), lambda _: None)
+    assert "first of 3 frames (1)" in record["changed in reading"]
+    source = open_set(tmp_path, Reading(frames=True))
+    assert [row.get("frame") for row in source.rows] == [0, 1, 2, None]
+    assert len(set(source.groups().tolist())) == 2  # frames of a file stem from one patient
+    for (image, mask), own in zip(source.load(range(4)), (*pairs, pairs[0]), strict=True):
+        assert np.abs(image.astype(int) - own[0]).max() <= 2
+        assert np.array_equal(mask, own[1] > 0)
+    assert "frames" not in describe(source, lambda _: None)["changed in reading"]
+
+
+def test_a_mask_must_have_its_images_frames(tmp_path, make_image):
+    pairs = [make_image(k) for k in range(3)]
+    save_frames(tmp_path / "images" / "a.tif", [image for image, _ in pairs])
+    save(tmp_path / "masks" / "a.png", pairs[0][1])
+    assert len(open_set(tmp_path)) == 1
+    source = open_set(tmp_path, Reading(frames=True))
+    with pytest.raises(DataError, match="must have its image's 3 frames, got 1"):
+        list(source.load(range(3)))
+    with pytest.raises(UserError, match="frames must be of files in a folder"):
+        open_set(tmp_path / "images" / "a.tif", Reading(frames=True))
+
+
+def test_frames_of_dicom_are_images(tmp_path, make_image):
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
+
+    levels = np.stack([make_image(k)[0] for k in range(3)])
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    one = pydicom.dataset.FileDataset("x", {}, preamble=b"\0" * 128, file_meta=meta)
+    one.SOPClassUID, one.SOPInstanceUID = meta.MediaStorageSOPClassUID, generate_uid()
+    one.Modality, one.PhotometricInterpretation, one.SamplesPerPixel = "US", "MONOCHROME2", 1
+    one.NumberOfFrames, one.Rows, one.Columns = levels.shape
+    one.BitsAllocated = one.BitsStored = 8
+    one.HighBit, one.PixelRepresentation, one.PixelData = 7, 0, levels.tobytes()
+    one.save_as(tmp_path / "cine.dcm", enforce_file_format=True)
+    source = open_set(tmp_path, Reading(frames=True))
+    found = [image for image, _ in source.load(range(3))]
+    assert all(np.array_equal(image, own) for image, own in zip(found, levels, strict=True))
+
+
 def test_inspect_shows_what_is_read(save_pairs, tmp_path):
     folder = save_pairs("{}.png", "{}_mask.png", pixels=lambda grey: grey.astype(np.uint16) * 257)
     record = describe(open_set(folder), lambda _: None)
@@ -154,6 +212,7 @@ def test_score_reads_as_its_options_say(save_pairs, tmp_path, monkeypatch):
     folder, seen = save_pairs("left/{}.png", "right/{}.png"), []
     monkeypatch.setattr(score_sets, "open_set", lambda path, reading: seen.append(reading) or 1 / 0)
     options = ("--images", "left/*", "--masks", "right/*", "--label", "2", "--allow-unread")
+    options += ("--frames",)
     CliRunner().invoke(app, ["score", str(folder), "--against", str(tmp_path), *options])
-    reading = Reading(images="left/*", masks="right/*", label=2, allow_unread=True)
+    reading = Reading(images="left/*", masks="right/*", label=2, allow_unread=True, frames=True)
     assert seen == [reading]

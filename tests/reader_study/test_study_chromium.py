@@ -6,6 +6,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from accessibility import violations
 from browser import CHROMIUM, Browser, browsing, faults
 
 from busgen.io import read_json
@@ -43,6 +44,12 @@ def begin(tab: Browser, page: Path) -> None:
     assert visible(tab) == "start"
     tab.write("#reader", f" {READER} ")
     tab.press("Enter")
+    assert (visible(tab), at(tab)) == ("reading", "Practice 1 of 4")
+    for _ in range(4):
+        tab.press("3")
+        tab.press("Enter")
+    assert visible(tab) == "ready"
+    tab.click("#go")
     assert visible(tab) == "reading"
 
 
@@ -179,6 +186,72 @@ def test_image_and_ratings_fit_and_can_be_touched_and_have_their_names(study, tm
         for width, height in ((1024, 768), (768, 1024), (390, 844)):
             tab.size(width, height)
             fits(tab, width, height)
+
+
+def test_an_image_has_its_own_size_a_scale_and_nothing_over_it(study, tmp_path):
+    with browsing(tmp_path / "profile", tmp_path) as tab:
+        tab.size(1280, 900)
+        tab.open(study / "study.html")
+        assert violations(tab) == []
+        begin(tab, study / "study.html")
+        box = "document.querySelector('#image').getBoundingClientRect()"
+        assert tab.js(f"[{box}.width, {box}.height]") == [64, 64]  # a pixel is a pixel
+        marks = "[...document.querySelectorAll('#depth span')]"
+        assert tab.js(f"{marks}.map((m) => m.textContent)") == ["25 %", "50 %", "75 %"]
+        middle = f"{marks}[1].getBoundingClientRect()"
+        assert tab.js(f"Math.abs({middle}.top + {middle}.height / 2 - {box}.top - 32)") < 1
+        tab.click("#zoom")
+        assert tab.js(f"{box}.width") == 128
+        assert "do not copy" in text(tab, ".banner")
+        for width, height in ((1280, 900), (1024, 768), (768, 1024), (390, 844), (900, 420)):
+            tab.size(width, height)
+            tab.js("document.querySelector('#more').open = true")
+            tab.js("document.querySelector('.choices').scrollTop = 1e4")
+            for y in (0, 150, 10_000):
+                tab.js(f"scrollTo(0, {y})")
+                assert tab.js(COVERED) == [], (width, height, y)
+        tab.size(1280, 900)
+        assert violations(tab) == []
+        assert faults(tab) == []
+
+
+# elements of the page that stand over another's text or picture, what scrolls inside cut off
+COVERED = """(() => {
+  const cut = document.querySelector('.choices').getBoundingClientRect();
+  const parts = ['.banner', '.top', '.view', '.choices', '.steps', '.keys'];
+  const boxes = parts.map((p) => [p, document.querySelector(p).getBoundingClientRect()]);
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  return boxes.flatMap(([p, a], k) =>
+    boxes.slice(k + 1).filter(([, b]) => over(a, b)).map(([q]) => p + q));
+})()"""
+
+
+def test_enter_and_held_keys_toggle_nothing(study, shown, tmp_path):
+    with browsing(tmp_path / "profile", tmp_path) as tab:
+        begin(tab, study / "study.html")
+        tab.press("2")
+        tab.click("summary")
+        chip = "[data-field='shape'][data-term='oval']"
+        tab.click(chip)
+        assert tab.js(f"document.querySelector(\"{chip}\").getAttribute('aria-pressed')") == "true"
+        tab.press("Enter")
+        assert at(tab) == "Image 2 of 20"
+        tab.press("ArrowLeft")
+        assert tab.js(f"document.querySelector(\"{chip}\").getAttribute('aria-pressed')") == "true"
+        tab.js(f'document.querySelector("{chip}").focus()')
+        tab.press("Enter")  # goes on, chooses nothing
+        tab.press("ArrowLeft")
+        assert tab.js(f"document.querySelector(\"{chip}\").getAttribute('aria-pressed')") == "true"
+        tab.js(f'document.querySelector("{chip}").focus()')
+        tab.press(" ")
+        assert tab.js(f"document.querySelector(\"{chip}\").getAttribute('aria-pressed')") == "false"
+        tab.press("ArrowRight")
+        tab.press("4")
+        for _ in range(5):  # a key that is held
+            key = {"key": "Enter", "windowsVirtualKeyCode": 13, "text": "\r", "autoRepeat": True}
+            tab.call("Input.dispatchKeyEvent", type="keyDown", **key)
+        assert at(tab) == "Image 2 of 20"
 
 
 def fits(tab: Browser, width: int, height: int) -> None:

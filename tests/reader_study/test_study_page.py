@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.stats import mannwhitneyu
 
 from busgen.errors import UserError
 from busgen.io import sha256_array, sha256_bytes
-from busgen.reader_study.page import image_uri, render, write_study
+from busgen.reader_study.page import _mark_depths, image_uri, render, write_study
 from busgen.reader_study.study import Options, make_study
 from busgen.real.crops import require_untracked
 
@@ -67,7 +68,7 @@ def test_how_well_a_image_compresses_does_not_show():
 def test_the_page_forbids_itself_the_network_and_says_what_it_is(page):
     assert "default-src 'none'" in page
     assert not re.findall(r"https?://|//[a-z]+\.[a-z]|@import|url\(", page)
-    assert "SYNTHETIC DATA - NOT FOR CLINICAL USE" in page
+    assert "Not for clinical use. Some of these are real patients’ images: do not copy." in page
     assert "Not for sharing" in page
 
 
@@ -75,6 +76,20 @@ def test_the_key_is_of_this_page_and_this_release(page, key, release):
     assert key["page_sha256"] == sha256_bytes(page.encode())
     assert key["release_sha256"] == sha256_bytes((release / "sha256sums.txt").read_bytes())
     assert key["chosen"]["splits"] == ["test"]
+
+
+def test_marks_of_depth_are_of_all_images_or_of_none(release, real):
+    found = make_study(release, real, Options(20))
+    assert len({str(marks) for marks in _mark_depths(found).values()}) == 1  # of none stated
+    images, practice = (
+        {name: replace(one, depth_mm=38.0) for name, one in part.items()}
+        for part in (found.images, found.practice)
+    )
+    marks = _mark_depths(found._replace(images=images, practice=practice))
+    assert len(marks) == 24
+    assert all(own == [(26, "10 mm"), (53, "20 mm"), (79, "30 mm")] for own in marks.values())
+    images["x"] = replace(next(iter(images.values())), depth_mm=40.0)
+    assert _mark_depths(found._replace(images=images, practice=practice))["x"][-1] == (75, "30 mm")
 
 
 def test_descriptors_can_be_left_out(release, real):

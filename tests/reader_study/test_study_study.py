@@ -46,6 +46,15 @@ def test_a_seed_is_its_study_and_another_seed_another(release, real):
     assert not {*first.images} & {*other.images}
 
 
+def test_practice_images_are_of_other_patients_and_families(release, real):
+    found = make_study(release, real, Options(20, 7))
+    assert [*found.practice] == [f"practice-{place}" for place in (1, 2, 3, 4)]
+    kinds = Counter((one.kind, one.pathology) for one in found.practice.values())
+    assert set(kinds.values()) == {1}
+    sources = [str(one.source) for one in (*found.images.values(), *found.practice.values())]
+    assert len(set(sources)) == 24
+
+
 def test_blocks_hold_two_of_each_stratum_in_random_order():
     strata = ["a"] * 6 + ["b"] * 6
     blocks = make_blocks(strata, rng(1, "x"))
@@ -59,7 +68,7 @@ def test_blocks_hold_two_of_each_stratum_in_random_order():
 def test_images_that_give_themselves_away_are_left_out():
     whole = tiny.row(1, "p", "benign")
     crop = display_crop(whole, 64)
-    assert crop.shape == (64, 64)
+    assert crop.image.shape == (64, 64)
     assert display_crop(whole, 256) == "enlarged"
     ignore = np.zeros((120, 160), np.uint8)
     ignore[60, 80] = 255

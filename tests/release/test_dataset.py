@@ -28,6 +28,29 @@ def test_a_target_is_reached(dataset):
     assert sorted(set(found)) == ["benign", "malignant"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"target": "x"}, {"target": ["margin.spiculated=much"]}, {"target": 3}, {"target": [3]},
+        {"where": 3}, {"where": [3]}, {"text": 3}, {"n": "many"}, {"seed": -1}, {"vary": "x"},
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_call_is_one_message(call):
+    with pytest.raises(UserError):
+        busgen.generate(**{"n": 2} | call)
+
+
+def test_targets_are_words_too():
+    from busgen.factory import library
+
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "make_release", lambda params, folder: seen.append(params.generate))
+        busgen.generate(2, target="margin.spiculated=0.3")
+        busgen.generate(2, target={"margin": {"spiculated": 0.3}})
+    assert seen[0].targets == seen[1].targets == {"margin": {"spiculated": 0.3}}
+
+
 def test_a_sample_is_its_row_with_image_and_mask(dataset):
     sample = dataset[2]
     assert sample["sample_id"] == dataset.table["sample_id"][2].as_py()

@@ -2,8 +2,10 @@
 
 import cv2
 import pytest
+from accessibility import violations
 from browser import CHROMIUM, browsing, faults
 
+from busgen.report.browse import write_gallery
 from busgen.report.page import print_pdf
 from busgen.report.report import SCORECARD
 
@@ -128,3 +130,85 @@ def test_it_prints_every_section_with_the_banner(chain, tmp_path):
     assert data.startswith(b"%PDF-")
     assert data.count(b"/Type /Page\n") > 5
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_serious(tab, chain, width):
+    tab.size(width, 900)
+    for page in (chain.page, chain.folder / SCORECARD):
+        tab.open(page)
+        tab.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        assert violations(tab) == []
+
+
+def test_axe_finds_what_is_wrong(tab, chain):
+    tab.open(chain.folder / SCORECARD)
+    tab.js("document.querySelector('h1').style.color = '#eee'")
+    assert [rule.partition(":")[0] for rule in violations(tab)] == ["color-contrast"]
+
+
+@pytest.fixture(scope="module")
+def gallery(chain, tmp_path_factory):
+    page = tmp_path_factory.mktemp("gallery é") / "g.html"
+    write_gallery(chain.sources.release, page)
+    return page
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_gallery_shows_images_at_once_and_is_accessible(tab, gallery, width):
+    tab.size(width, 900)
+    tab.open(gallery)
+    assert all(whole and named for whole, named in tab.js(IMAGES))
+    assert tab.js("document.images[0].getBoundingClientRect().bottom") < 900
+    assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
+    tab.js("document.querySelector('details').open = true")
+    assert violations(tab) == []
+    tab.js("document.querySelector('.shot button').click()")
+    assert violations(tab) == []
+
+
+def test_a_gallery_filters_by_class_scanner_and_descriptor(tab, gallery):
+    tab.size(1280, 900)
+    tab.open(gallery)
+    legends = "[...document.querySelectorAll('legend')].map((e) => e.textContent)"
+    assert {"Pathology", "Scanner", "Margin", "Shape"} <= set(tab.js(legends))
+    every = tab.js(f"{SHOWN}.length")
+    assert tab.js("document.querySelector('#count').textContent") == (
+        f"{every} of {every} images shown"
+    )
+    spiculated = f"{SHOWN}.filter((s) => (s.dataset.margin || '').includes('spiculated')).length"
+    several = tab.js(spiculated)
+    assert several > 0
+    tab.js("document.querySelector('details').open = true")
+    tab.click("#show-margin-spiculated")
+    assert tab.js(spiculated) == 0
+    assert tab.js("document.querySelector('#count').textContent").startswith(f"{every - several} ")
+
+
+def test_images_enlarge_by_keyboard_and_escape_closes(tab, gallery):
+    tab.size(1280, 900)
+    tab.open(gallery)
+    tab.js("document.querySelectorAll('.shot button')[1].focus()")
+    tab.press(" ")
+    assert tab.js("document.querySelector('#large').open")
+    wide = "document.querySelector('#large img').getBoundingClientRect()"
+    assert tab.js(f"{wide}.width") > 500
+    assert tab.js(f"{wide}.bottom") < 900
+    alts = "[...document.querySelectorAll('main img')].map((i) => i.alt)"
+    assert tab.js("document.querySelector('#large img').alt") == tab.js(alts)[1]
+    tab.press("ArrowRight")
+    assert tab.js("document.querySelector('#large img').alt") == tab.js(alts)[2]
+    assert tab.js("document.querySelector('#large figcaption span').offsetHeight") > 0
+    tab.press("Escape")
+    assert not tab.js("document.querySelector('#large').open")
+    assert tab.js("document.activeElement.querySelector('img').alt") == tab.js(alts)[2]
+
+
+def test_the_reports_images_enlarge_with_their_caption(tab, chain):
+    tab.size(1280, 900)
+    tab.open(chain.page)
+    tab.click(".first .shot button")
+    assert tab.js("document.querySelector('#large').open")
+    assert tab.js("document.querySelector('#large figcaption').offsetHeight") > 0
+    tab.press("Escape")
+    assert not tab.js("document.querySelector('#large').open")

@@ -25,6 +25,8 @@ from busgen.report.report import (
 from busgen.report.sections.gallery import PLATE, RANKS
 from busgen.report.words import SECTIONS
 
+SCRIPT = (HERE / "enlarge.js").read_text(encoding="utf-8")
+
 
 def alts(page):
     return [html.unescape(alt) for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)]
@@ -86,6 +88,7 @@ def test_page_is_self_contained(chain):
     beside = [(chain.folder / name).read_text(encoding="utf-8") for name in (CONTRACT, SCORECARD)]
     for text in (page, *beside):
         remote = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)  # names, that nothing fetches
+        remote = remote.replace(f"<script>{SCRIPT}</script>", "")
         assert not re.search(r"<script|<link rel=.stylesheet|@import|url\((?!#)|https?://", remote)
     assert len(page.encode()) < MAX_BYTES
     assert sorted(file.name for file in chain.folder.iterdir()) == [
@@ -168,7 +171,7 @@ def test_text_of_a_finding_is_escaped(chain, tmp_path):
     sources = Sources(release, given.candidates, given.quality, given.reference)
     write_report(sources, tmp_path / "report", 1)
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
-    assert "<script" not in page
+    assert page.count("<script") == 1  # of ours
     assert "&lt;script&gt;alert(1)" in page
 
 

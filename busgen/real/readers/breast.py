@@ -15,10 +15,10 @@ import numpy as np
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
 from busgen.io import read_toml
 from busgen.real.readers import files
-from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
+from busgen.real.readers.files import Row, drop_repeats, find_files, find_folder, find_other, refuse
 
 NAME = "breast"
 UNKNOWN = ("", "not available", "not applicable", "indefinable")

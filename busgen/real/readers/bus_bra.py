@@ -14,10 +14,10 @@ from typing import Any
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.imaging import decode
-from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
 from busgen.io import parse_json
 from busgen.real.readers import files
-from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
+from busgen.real.readers.files import Row, drop_repeats, find_files, find_folder, find_other, refuse
 
 COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"

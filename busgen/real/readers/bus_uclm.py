@@ -16,9 +16,9 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
 from busgen.real.readers import files
-from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
+from busgen.real.readers.files import Row, drop_repeats, find_files, find_folder, find_other, refuse
 
 TABLE, IMAGES, MASKS = "INFO.csv", "images", "masks"
 COLUMNS = ("Image", "Label", "Doppler", "Marks", "Combined")

@@ -172,3 +172,23 @@ def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
         require_size(path.name, mask, shape)
         masks.append(mask)
     return np.maximum.reduce(masks) if masks else None
+
+
+def drop_repeats(
+    rows: Sequence[tuple[str, dict[str, str]]],
+) -> tuple[list[tuple[str, dict[str, str]]], list[tuple[str, str]]]:
+    """Return rows `(source_file, cells)` with every file once, and what was dropped.
+
+    Equal rows are one; rows that contradict each other are all left out: none can be trusted.
+    """
+    groups: dict[str, list[dict[str, str]]] = {}
+    for name, cells in rows:
+        groups.setdefault(name, []).append(cells)
+    kept, dropped = [], []
+    for name, copies in groups.items():
+        if any(copy != copies[0] for copy in copies):
+            dropped.append((name, f"{len(copies)} rows that contradict each other"))
+            continue
+        kept.append((name, copies[0]))
+        dropped += [(name, "row repeated")] * (len(copies) - 1)
+    return kept, dropped

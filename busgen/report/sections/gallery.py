@@ -7,6 +7,7 @@ score.
 from collections.abc import Hashable, Sequence, Set
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from busgen import schema, seeds
@@ -18,6 +19,7 @@ NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]
 Group = tuple[str, str, int, tuple[Image, ...]]
 FILTERS = ("pathology", "scanner", "echo_pattern", "birads", "posterior")  # of a reader
+FURTHER = ("shape", "margin", "orientation", "calcification")  # where the gallery is all there is
 PLATE = 12  # images that a reader sees first
 RANKS = {"mask_agreement": True, "label_confidence": True, "anomaly": False}  # more is better
 
@@ -28,7 +30,7 @@ def make_section(evidence: Evidence, size: int) -> tuple[Group, ...]:
               for name, rows in group_rows(evidence.accepted_rows)]  # fmt: skip
     found = read_released(evidence.sources, [make_key(row) for *_, rows in groups for row in rows])
     return tuple(
-        (pathology, shape, n, tuple(_image(row, *found[make_key(row)]) for row in rows))
+        (pathology, shape, n, tuple(make_shot(row, *found[make_key(row)]) for row in rows))
         for pathology, shape, n, rows in groups
     )
 
@@ -37,7 +39,7 @@ def make_plate(evidence: Evidence) -> tuple[Image, ...]:
     """Return the images that the page begins with, drawn with the release's seed."""
     rows = _shuffle(evidence).head(PLATE).to_dict("records")
     found = read_released(evidence.sources, [make_key(row) for row in rows])
-    return tuple(_image(row, *found[make_key(row)]) for row in rows)
+    return tuple(make_shot(row, *found[make_key(row)]) for row in rows)
 
 
 def _shuffle(evidence: Evidence) -> pd.DataFrame:
@@ -72,21 +74,28 @@ def make_rows(evidence: Evidence, size: int) -> tuple[Group, ...]:
         for row in own.to_dict("records"):
             value = words.format_value(float(row[score]), unit) if score else ""
             first = f"Scored {value} {unit}".strip() if score else ""
-            images.append(_image(row, *found[make_key(row)], first))
+            images.append(make_shot(row, *found[make_key(row)], first))
         ranked.append((title, about, count, tuple(images)))
     return tuple(ranked)
 
 
 def make_tags(row: Row) -> Tags:
-    """Return what filters know an image by."""
-    return tuple((name, str(row[name])) for name in FILTERS if isinstance(row[name], str))
+    """Return what filters know an image by: pairs of a field and a term of it."""
+    tags = []
+    for name in (*FILTERS, *FURTHER):
+        value = row[name]
+        terms = [value] if isinstance(value, str) else value if np.iterable(value) else []
+        tags += [(name, str(term)) for term in terms]
+    return tuple(tags)
 
 
-def make_filters(images: Sequence[Image]) -> dict[str, tuple[str, ...]]:
-    """Return for each field of `FILTERS` the terms that images show, in the lexicon's order."""
+def make_filters(
+    images: Sequence[Image], fields: Sequence[str] = FILTERS
+) -> dict[str, tuple[str, ...]]:
+    """Return for each of `fields` the terms that images show, in the lexicon's order."""
     shown = {tag for image in images for tag in image.tags}
     found = {
-        name: tuple(t for t in _list_terms(name, shown) if (name, t) in shown) for name in FILTERS
+        name: tuple(t for t in _list_terms(name, shown) if (name, t) in shown) for name in fields
     }
     return {name: terms for name, terms in found.items() if len(terms) > 1}
 
@@ -120,7 +129,8 @@ def make_key(row: Row) -> Key:
     return str(row["sample_id"]), int(row["attempt"])
 
 
-def _image(row: Row, image: bytes, mask: bytes, first: str = "") -> Image:
+def make_shot(row: Row, image: bytes, mask: bytes, first: str = "") -> Image:
+    """Return the image of a released row, PNGs of image and mask, with what stands below it."""
     text = str(row["text"])
     alt = f"Synthetic B-mode image {row['sample_id']}: {text}"
     caption = (*filter(None, (first,)), text, *describe(row))
