@@ -14,7 +14,6 @@ from rich.markup import escape
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
 from busgen.cli import (
-    augment,
     bench,
     catalog,
     dev,
@@ -35,7 +34,7 @@ COMMANDS = (
     generate.generate,
     parts.merge,
     generate.run,
-    augment.augment,
+    parts.augment,
     learn.real,
     learn.train,
     learn.calibrate,

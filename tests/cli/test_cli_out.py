@@ -14,6 +14,7 @@ from test_cli import call
 from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
+from busgen.factory.augment import KIND as AUGMENTED
 from busgen.folders import write_folder
 from busgen.folders.manifests import write_record
 from busgen.images.diffusion.engine import KIND as IMAGES
@@ -37,6 +38,7 @@ FOLDERS = {  # words ("R" a release, "D" real data, "W" shards), what the manife
     "calibrate": (["D"], REFERENCE),
     "generate": (["--n", "4", "--size", "64", "--engine", "phantom"], RELEASE),
     "merge": (["W"], RELEASE),
+    "augment": (["D"], AUGMENTED),
     "downstream": (["--data", "R", "--real", "D", "--quick"], COMPARISON),
     "report": (["R"], REPORT),
     "export": (["R"], EXPORT),
