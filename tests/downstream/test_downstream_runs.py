@@ -29,7 +29,8 @@ def test_a_comparison_from_folder_to_table_and_again_without_a_training(asked):
     record, ran = carried(asked)
     assert ran == 4  # two tasks, two arms
     assert sorted(p.name for p in asked.out.iterdir()) == [
-        MANIFEST, "asked.json", METRICS, PREDICTIONS, "runs",
+        MANIFEST, "asked.json", "learning_curves.png", METRICS, PREDICTIONS, "runs",
+        "sentences.md", "table.md", "table.tex",
     ]  # fmt: skip
     assert json.loads((asked.out / METRICS).read_text()) == json.loads(json.dumps(record))
     table = pq.read_table(asked.out / PREDICTIONS).to_pandas()

@@ -201,7 +201,7 @@ def test_images_enlarge_by_keyboard_and_escape_closes(tab, gallery):
     assert tab.js("document.querySelector('#large figcaption span').offsetHeight") > 0
     tab.press("Escape")
     assert not tab.js("document.querySelector('#large').open")
-    assert tab.js("document.activeElement.querySelector('img').alt") == tab.js(alts)[2]
+    tab.until(f"document.activeElement.querySelector('img').alt === {alts}[2]")
 
 
 def test_the_reports_images_enlarge_with_their_caption(tab, chain):

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from busgen.downstream.arms import find_arm
 from busgen.downstream.results.compare import HEADLINE, NONE
-from busgen.io import write_text
+from busgen.io import replace_file, write_text
 from busgen.real.readers.registry import DATASETS
 from busgen.templates import to_markdown
 
@@ -40,7 +40,9 @@ def write_paper(record: Record, folder: Path) -> None:
     write_text(folder / f"{TABLE}.tex", "\n".join(_to_latex(*each) for each in tables))
     lines = [f"- {sentence}" for sentence in to_sentences(record)]
     write_text(folder / SENTENCES, "\n".join(lines) + "\n")
-    draw_curves(record).savefig(folder / CURVES, dpi=150, metadata={"Software": "busgen"})
+    with replace_file(folder / CURVES) as partial:
+        figure = draw_curves(record)
+        figure.savefig(partial, format="png", dpi=150, metadata={"Software": "busgen"})
 
 
 def to_sentences(record: Record) -> list[str]:
