@@ -82,11 +82,13 @@ def augment(  # noqa: PLR0913 - what is asked for, as on the command line
     if n < 1:
         raise UserError("n must be at least 1", n, "give e.g. --n 100")
     request = parse_request(settings, text, None)
-    if any(Condition("pathology", "in", ("normal",)) == each for each in request.where):
-        raise UserError("what is drawn must be of a lesion", "pathology=normal", "ask for another")
-    lesions = Condition("pathology", "in", ("benign", "malignant"))
-    request = replace(request, where=(*request.where, lesions))
     hosts = _find_hosts(real, split)
+    for condition in request.where:
+        if condition.field == "pathology" and not {*condition.terms} & {*hosts}:
+            rule = f"what is drawn must be a lesion of a class that has hosts: {', '.join(hosts)}"
+            raise UserError(rule, condition, "ask for another, or name another --split")
+    lesions = Condition("pathology", "in", tuple(hosts))
+    request = replace(request, where=(*request.where, lesions))
     engine = load_image_engine("diffusion", SIDE, device)
     assert isinstance(engine, Engine)
     masks = load_mask_engine("semantic_curvature", SIDE)
@@ -114,7 +116,10 @@ def augment(  # noqa: PLR0913 - what is asked for, as on the command line
 
 
 def _find_hosts(real: Path, split: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the canonical rows of hosts, by the class of lesion that may be drawn into each."""
+    """Return the canonical rows of hosts, by the class of lesion that may be drawn into each.
+
+    A class that has no host is left out.
+    """
     tables, cohort = find_tables(real), find_cohort(real)
     rows = read_rows(tables, cohort, splits=(split,), columns=HOST, usable=is_undisputed)
     hosts: dict[str, list[dict[str, Any]]] = {"benign": [], "malignant": []}
@@ -125,7 +130,7 @@ def _find_hosts(real: Path, split: str) -> dict[str, list[dict[str, Any]]]:
     if not any(hosts.values()):
         rule = f"{real} must hold images of known class of the split {split}"
         raise UserError(rule, "none", "name another --split")
-    return hosts
+    return {label: own for label, own in hosts.items() if own}
 
 
 def _pair(
@@ -139,8 +144,6 @@ def _pair(
             own = seeds.sample_seed(seed, number, attempt)
             (finding,) = draw(prior, 1, own, request=request, size_px=SIDE)
             usable = hosts[finding.pathology]
-            if not usable:
-                continue
             row = usable[int(seeds.rng(own, "host").integers(len(usable)))]
             host = opened.setdefault(row["sample_id"], _open(row))
             name = f"{seed}-{number:07d}"

@@ -5,7 +5,7 @@ may be shown, how, and where a page that holds them may lie.
 """
 
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,18 +208,25 @@ def require_untracked(file: Path) -> None:
     except OSError:  # no git: nothing says that it is ignored
         ignored = False
     if not ignored:
-        rule = "a page with patients' images must lie where git does not track it"
+        rule = "patients' images must lie where git does not track them"
         raise UserError(rule, str(file), "choose a folder outside, or an ignored one (data/...)")
 
 
 def require_no_output(file: Path) -> None:
-    """Raise `UserError` if `file` lies in an output of a DVC pipeline, which `dvc push` shares."""
+    """Raise `UserError` if `file` lies in what DVC tracks, which `dvc push` shares."""
     place = file.resolve()
     for root in place.parents:
-        if not (root / "dvc.yaml").is_file():
-            continue
-        stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8")).get("stages", {})
-        outputs = [out for stage in stages.values() for out in stage.get("outs", ())]
-        if any(place.is_relative_to(root / str(out)) for out in outputs):
-            rule = "a page with patients' images must not lie in an output that DVC shares"
+        if any(place.is_relative_to(root / name) for name in _tracked(root)):
+            rule = "patients' images must not lie in an output that DVC shares"
             raise UserError(rule, str(file), "choose another folder")
+
+
+def _tracked(root: Path) -> Iterator[str]:
+    """Yield what DVC tracks in a folder: outputs of its pipeline, and what was added."""
+    for path in (root / "dvc.yaml", *root.glob("*.dvc")):
+        if not path.is_file():
+            continue
+        record = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for stage in (record, *record.get("stages", {}).values()):
+            for out in stage.get("outs", ()):  # a path, {path: how} or {path: its name}
+                yield str(out.get("path", next(iter(out))) if isinstance(out, dict) else out)

@@ -86,6 +86,10 @@ def test_it_is_refused_where_git_or_dvc_would_share_it(real, tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages: {a: {cmd: x, outs: [shared]}}\n")
     with pytest.raises(UserError, match="an output that DVC shares"):
         augment(real, tmp_path / "shared" / "set", 1)
+    (tmp_path / "dvc.yaml").unlink()
+    (tmp_path / "shared.dvc").write_text("outs: [{md5: x.dir, path: shared}]\n")
+    with pytest.raises(UserError, match="an output that DVC shares"):
+        augment(real, tmp_path / "shared" / "set", 1)
     assert not (tmp_path / "here").exists()
     assert not (tmp_path / "shared").exists()
 
@@ -93,7 +97,7 @@ def test_it_is_refused_where_git_or_dvc_would_share_it(real, tmp_path):
 @pytest.mark.parametrize(("n", "settings", "split", "rule"), [
     (0, (), "train", "n must be at least 1"),
     (1, (), "attic", "must hold images of known class"),
-    (1, ("pathology=normal",), "train", "must be of a lesion"),
+    (1, ("pathology=normal",), "train", "class that has hosts: benign, malignant"),
     (1, ("pathology=mild",), "train", "pathology"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_refused(real, tmp_path, n, settings, split, rule):

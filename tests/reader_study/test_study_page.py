@@ -109,7 +109,7 @@ def test_a_folder_with_anything_in_it_is_left_alone(study, release, real):
 def test_a_page_never_lies_where_git_would_track_it(tmp_path, release, real):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / ".gitignore").write_text("/data/*\n")
-    with pytest.raises(UserError, match="where git does not track it"):
+    with pytest.raises(UserError, match="where git does not track them"):
         write_study(release, real, tmp_path / "docs" / "study", Options(20))
     assert not (tmp_path / "docs").exists()
     require_untracked(tmp_path / "data" / "study" / "study.html")

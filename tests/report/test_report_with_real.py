@@ -14,7 +14,7 @@ from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count, write_with_rea
 
 def test_it_may_not_lie_where_git_would_track_it(chain, tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    with pytest.raises(UserError, match="where git does not track it"):
+    with pytest.raises(UserError, match="where git does not track them"):
         write_with_real(chain.sources.release, tmp_path / "real", tmp_path / "out")
     (tmp_path / ".gitignore").write_text("data/\n")
     require_untracked(tmp_path / "data" / "with_real.html")

@@ -21,9 +21,7 @@ from busgen.images.diffusion.pipeline import (
     BreastUltrasoundPipeline,
     Conditions,
     Guidance,
-    predict_velocity,
 )
-from busgen.images.diffusion.solver import FlowSolver
 
 FADE = 1 / 64  # of the side: the sigma over which drawn pixels fade into given ones
 HALF = np.float32(127.5)
@@ -48,15 +46,11 @@ def draw_into(  # noqa: PLR0913 - what a pipeline's call takes, and the images
     given = torch.from_numpy(images / HALF - 1)[:, None].float().to(device)
     known = pipeline.autoencoder.encode(given)
     drawn = max_pool2d(torch.from_numpy(regions)[:, None].float(), FACTOR).to(device) > 0
-    solver = FlowSolver.from_config(pipeline.scheduler.config)
-    solver.set_timesteps(steps, device)
-    latents = start
-    for level, time in zip(solver.levels[:-1], solver.timesteps, strict=True):
-        latents = torch.where(drawn, latents, (1 - level) * known + level * start)
-        velocity = predict_velocity(
-            pipeline.unet, pipeline.tokens, latents, time, conditions, guidance
-        )
-        latents = solver.step(velocity, latents)
+
+    def hold(latents: Tensor, level: float) -> Tensor:
+        return torch.where(drawn, latents, (1 - level) * known + level * start)
+
+    latents = pipeline.draw(conditions, start, steps, guidance, hold)
     with autocast(device):
         decoded = pipeline.autoencoder.decode(torch.where(drawn, latents, known), grain)
     grey = (decoded[:, 0].float().clamp(-1, 1).cpu().numpy() + 1) * HALF

@@ -4,7 +4,7 @@ It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2
 decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,12 +171,18 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         start: Tensor,
         steps: int = STEPS,
         guidance: Guidance | None = None,
+        hold: Callable[[Tensor, float], Tensor] | None = None,
     ) -> Tensor:
-        """Return the latents (N, channels, H/8, W/8) of images; arguments as when called."""
+        """Return the latents (N, channels, H/8, W/8) of images; arguments as when called.
+
+        `hold` takes latents and their level in [0, 1] before each step, and returns those to go on
+        from.
+        """
         latents = start
         solver = FlowSolver.from_config(self.scheduler.config)  # one a call: it counts
         solver.set_timesteps(steps, start.device)
-        for time in solver.timesteps:
+        for level, time in zip(solver.levels, solver.timesteps, strict=False):
+            latents = hold(latents, level) if hold else latents
             velocity = predict_velocity(self.unet, self.tokens, latents, time, conditions, guidance)
             latents = solver.step(velocity, latents)
         return latents
