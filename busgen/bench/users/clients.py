@@ -109,7 +109,7 @@ def _same_lesions(found: Any, masks: Masks, *, boxes: bool) -> bool:  # noqa: AN
 
 
 def _open_nnunet(folder: Path, truth: dict[str, Masks]) -> bool:
-    """By nnU-Net's own check where it is installed, else by its rules of names, labels, spacing."""
+    """By the rules of its names, labels and spacing: nnU-Net itself is not asked."""
     read = import_module("tifffile").imread
     (place,) = (path for path in folder.iterdir() if path.is_dir())
     record = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
